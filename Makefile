@@ -1,0 +1,72 @@
+PY ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin
+T ?=
+SECONDS_EACH ?= 30
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo serve format check lint types architecture test coverage fuzz bench lock build
+
+help: ## Show these commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
+
+$(RUN)/uv:
+	$(PY) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
+
+$(VENV)/.deps: requirements/dev.txt pyproject.toml | $(RUN)/uv
+	$(RUN)/uv pip install --python $(RUN)/python --quiet --require-hashes -r requirements/dev.txt
+	$(RUN)/uv pip install --python $(RUN)/python --quiet --no-deps --editable .
+	@touch $@
+
+deps: $(VENV)/.deps ## Install the locked dependencies and this package into .venv
+
+demo: $(VENV)/.deps ## See it work: server, simulated SGX evidence, explained verdict, verified token
+	@$(RUN)/assay demo
+
+format: $(VENV)/.deps ## Rewrite to the house style
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+check: lint types architecture test ## Everything CI runs except the fuzzers
+
+lint: $(VENV)/.deps
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+
+types: $(VENV)/.deps
+	$(RUN)/mypy
+
+architecture: $(VENV)/.deps
+	$(RUN)/lint-imports
+	$(RUN)/deptry src
+
+test: $(VENV)/.deps ## Tests with the coverage gates; narrow with T=tests/unit/test_wire.py
+ifneq ($(T),)
+	$(RUN)/pytest $(T)
+else
+	$(RUN)/coverage erase
+	$(RUN)/coverage run -m pytest
+	$(RUN)/coverage combine --quiet
+	@$(MAKE) --no-print-directory coverage
+endif
+
+coverage:
+	$(RUN)/coverage report
+	$(RUN)/coverage report --fail-under=100 --include='*/assay/wire.py,*/assay/x509/*,*/assay/evidence/*,*/assay/appraisal/*,*/assay/token/*'
+
+fuzz: $(VENV)/.deps ## Fuzz every parser for SECONDS_EACH seconds (30)
+	@for target in fuzz/fuzz_*.py; do \
+		echo "== $$target"; \
+		$(RUN)/python $$target -max_total_time=$(SECONDS_EACH) -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+
+bench: $(VENV)/.deps ## Measure against the bare crypto of the same run
+	$(RUN)/python -m benchmarks
+
+lock: $(RUN)/uv ## Re-resolve requirements/*.txt
+	$(RUN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt pyproject.toml
+	$(RUN)/uv pip compile --quiet --universal --all-extras --group dev --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt pyproject.toml
+
+build: $(RUN)/uv ## Build the distributions
+	$(RUN)/uv build --quiet --out-dir dist

@@ -1,0 +1,1 @@
+"""Assay: remote attestation, wire-compatible with Microsoft Azure Attestation."""

@@ -1,0 +1,207 @@
+"""Base64url and JSON as the protocols want them: strict about form, exact about errors."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn, TypeAlias
+
+import msgspec
+import pybase64
+
+from assay.errors import AssayError
+
+JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
+
+MAX_JSON_DEPTH: Final = 64
+"""Deeper nesting than any document of the protocols has."""
+
+_MAX_INTEGER_DIGITS: Final = 20
+"""Enough for every 64-bit integer with its sign."""
+
+_STANDARD: Final = re.compile(rb"[+/]")
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class EncodingError(AssayError):
+    """The text is not of the encoding it should be. Callers turn it into their family."""
+
+
+def encode_base64url(data: bytes) -> str:
+    """RFC 4648 section 5, without padding."""
+    return pybase64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def decode_base64url(text: str, field: str) -> bytes:
+    """Decode RFC 4648 section 5; padding may be there (Go callers send it) or not.
+
+    Raises:
+        EncodingError: A character outside the alphabet, or a length that no bytes encode to.
+    """
+    raw = _ascii(text, field)
+    if (found := _STANDARD.search(raw)) is not None:
+        raise EncodingError(
+            f"{field}: expected base64url (A-Z a-z 0-9 - _), "
+            f"got {found.group().decode()!r} at character {found.start()}"
+        )
+    return _decode(raw, field)
+
+
+def decode_base64(text: str, field: str) -> bytes:
+    """Decode either alphabet of RFC 4648, padded or not, as nested documents use them.
+
+    Raises:
+        EncodingError: A character outside both alphabets, or an impossible length.
+    """
+    return _decode(_ascii(text, field), field)
+
+
+def decode_hex(text: str, field: str, *, size: int | None = None) -> bytes:
+    """Decode hexadecimal of either case, of exactly `size` bytes where that is given.
+
+    Raises:
+        EncodingError: Not hexadecimal, or of another size.
+    """
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = None
+    if data is None or len(data) * 2 != len(text):
+        raise EncodingError(f"{field}: expected hexadecimal digits, got something else")
+    if size is not None and len(data) != size:
+        raise EncodingError(f"{field}: expected {size} bytes of hexadecimal, got {len(data)}")
+    return data
+
+
+def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> JsonValue:
+    """Parse strict JSON (RFC 8259, and I-JSON's unique names of RFC 7493 section 2.3).
+
+    Refused beyond what RFC 8259 refuses: duplicate names, nesting deeper than `max_depth`,
+    integers of more than 20 digits, numbers too large for a float, lone surrogates.
+
+    Raises:
+        EncodingError: With what was wrong and where.
+    """
+    _check_depth(data, what, max_depth)
+    try:
+        # The first pass refuses what the standard library lets through: NaN, lone surrogates,
+        # invalid UTF-8. The second one sees duplicate names.
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EncodingError(f"{what}: not valid JSON: {error}") from error
+    decoder = json.JSONDecoder(
+        object_pairs_hook=lambda pairs: _unique(pairs, what),
+        parse_int=lambda digits: _bounded_integer(digits, what),
+        parse_float=lambda digits: _finite(digits, what),
+        parse_constant=lambda name: _refuse_constant(name, what),
+    )
+    value: JsonValue = decoder.decode(data.decode("utf-8"))
+    return value
+
+
+def parse_json_object(data: bytes, what: str) -> dict[str, JsonValue]:
+    """Parse strict JSON that must be an object.
+
+    Raises:
+        EncodingError: Not strict JSON, or not an object.
+    """
+    value = parse_json(data, what)
+    if not isinstance(value, dict):
+        raise EncodingError(f"{what}: expected a JSON object, got {json_type(value)}")
+    return value
+
+
+def encode_json(value: JsonValue) -> bytes:
+    """Compact JSON in UTF-8, members in the order given."""
+    return msgspec.json.encode(value)
+
+
+def encode_json_sorted(value: JsonValue) -> bytes:
+    """Compact JSON in UTF-8, members sorted by code point at every level, as MAA writes it."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def json_type(value: object) -> str:
+    """JSON's own word for the type of `value`."""
+    names: dict[type[Any], str] = {
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "an array",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")
+
+
+def _ascii(text: str, field: str) -> bytes:
+    try:
+        return text.encode("ascii")
+    except UnicodeEncodeError as error:
+        raise EncodingError(
+            f"{field}: expected base64url, got a character outside ASCII at {error.start}"
+        ) from error
+
+
+def _decode(raw: bytes, field: str) -> bytes:
+    unpadded = raw.rstrip(b"=")
+    padding = len(raw) - len(unpadded)
+    if len(unpadded) % 4 == 1 or padding not in {0, -len(unpadded) % 4}:
+        raise EncodingError(f"{field}: expected base64 of whole bytes, got {len(raw)} characters")
+    standard = unpadded.translate(_URL_SAFE) + b"=" * (-len(unpadded) % 4)
+    try:
+        return pybase64.b64decode(standard, validate=True)
+    except ValueError as error:
+        raise EncodingError(
+            f"{field}: expected base64url, got a character outside its alphabet"
+        ) from error
+
+
+def _check_depth(data: bytes, what: str, max_depth: int) -> None:
+    # Fewer opening brackets than levels allowed: no need to look at the structure.
+    if data.count(b"[") + data.count(b"{") <= max_depth:
+        return
+    depth = 0
+    for token in _STRUCTURE.finditer(data):
+        first = data[token.start()]
+        if first in b"[{":
+            depth += 1
+            if depth > max_depth:
+                raise EncodingError(
+                    f"{what}: expected at most {max_depth} levels of nesting, "
+                    f"got more at byte {token.start()}"
+                )
+        elif first in b"]}":
+            depth -= 1
+
+
+def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise EncodingError(f"{what}: expected unique names, got {name!r} twice")
+            seen.add(name)
+    return value
+
+
+def _bounded_integer(digits: str, what: str) -> int:
+    if len(digits) > _MAX_INTEGER_DIGITS:
+        raise EncodingError(
+            f"{what}: expected integers of at most {_MAX_INTEGER_DIGITS} digits, got {len(digits)}"
+        )
+    return int(digits)
+
+
+def _finite(digits: str, what: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise EncodingError(f"{what}: expected finite numbers, got one beyond a float's range")
+    return value
+
+
+def _refuse_constant(name: str, what: str) -> NoReturn:
+    raise EncodingError(f"{what}: expected JSON numbers, got {name}")

@@ -1,0 +1,73 @@
+"""Every error that the package raises, and `Finding`, the record of one failed check.
+
+Families are named by who has to act. Anything else that a caller may want to tell apart is the
+`check` of a finding, not another class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One failed check."""
+
+    check: str
+    """Stable code, `<format>.<object>.<class>`; listed with its remedy in `docs/findings.md`."""
+
+    expected: str
+    """What the check requires, for a reader who knows the field."""
+
+    actual: str
+    """What came. Never evidence bytes at length, never a secret."""
+
+    hint: str = ""
+    """What to do about it, where there is something to do."""
+
+    @property
+    def error_class(self) -> str:
+        """The last segment of the code in capitals, for example `QUOTE_SIGNATURE`."""
+        return self.check.rpartition(".")[2].upper()
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.check}: expected {self.expected}, got {self.actual}{hint}"
+
+
+class AssayError(Exception):
+    """Root of the family; carries one sentence and, where checks failed, their findings."""
+
+    def __init__(self, message: str, *, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.findings = tuple(findings)
+
+
+class MalformedEvidenceError(AssayError):
+    """The bytes do not follow their format. The attester must act."""
+
+
+class UntrustedEvidenceError(AssayError):
+    """Well formed, but a check failed. The attester must act."""
+
+
+class CollateralUnavailableError(AssayError):
+    """A check needs an endorsement that is missing, malformed or out of date."""
+
+
+class PolicyError(AssayError):
+    """The policy does not parse, does not type, or failed while it ran. Its author must act."""
+
+
+class PolicyDeniedError(AssayError):
+    """The policy refused the evidence, as designed."""
+
+
+class RequestError(AssayError):
+    """The request does not follow the protocol. The caller must act."""
+
+
+class SettingsError(AssayError):
+    """The settings do not fit together or name what is not there. The operator must act."""

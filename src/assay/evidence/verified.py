@@ -1,0 +1,25 @@
+"""Evidence whose signature chains to a pinned root: the state of trust as a type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+EvidenceT = TypeVar("EvidenceT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified(Generic[EvidenceT]):
+    """Evidence that passed every check of its format's `verify` module.
+
+    Only the `verify` modules construct it; `tests/test_architecture.py` fails otherwise.
+    """
+
+    evidence: EvidenceT
+
+    anchor: str
+    """SHA-256 of the trusted root's SubjectPublicKeyInfo, lower-case hex."""
+
+    at: datetime
+    """The instant that the evidence was judged at."""
