@@ -12,7 +12,7 @@ import pybase64
 
 from assay.errors import AssayError
 
-JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
 MAX_JSON_DEPTH: Final = 64
 """Deeper nesting than any document of the protocols has."""

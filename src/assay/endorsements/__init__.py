@@ -1,0 +1,1 @@
+"""Endorsements: pinned roots, collateral documents, and where they come from."""

@@ -1,0 +1,1 @@
+"""Evidence formats, one package each."""
