@@ -118,11 +118,12 @@ class Reader:
         """The next `size` bytes.
 
         Raises:
-            MalformedEvidenceError: Fewer are left.
+            MalformedEvidenceError: Fewer are left, or `size` is negative.
         """
         start = self._offset
         stop = start + size
-        if stop > self._end:
+        # Sizes are often differences of untrusted lengths: a negative one must not rewind.
+        if not start <= stop <= self._end:
             raise self.malformed(field, f"{size} bytes", f"{self._end - start} left")
         self._offset = stop
         return self._data[start:stop]
@@ -160,9 +161,9 @@ class Reader:
         """Confine the reads inside to the next `size` bytes, all of which they must consume.
 
         Raises:
-            MalformedEvidenceError: Fewer bytes are left, or some stay unread.
+            MalformedEvidenceError: Fewer bytes are left, `size` is negative, or some stay unread.
         """
-        if size > self.remaining:
+        if not 0 <= size <= self.remaining:
             raise self.malformed(field, f"{size} bytes", f"{self.remaining} left")
         outer, self._end = self._end, self._offset + size
         try:

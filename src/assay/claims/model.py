@@ -37,7 +37,7 @@ class ClaimIssuer(StrEnum):
     """The client; bound to the evidence but not vouched for by it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claim:
     """One named value."""
 
@@ -51,6 +51,16 @@ class Claim:
     def value_type(self) -> ValueType:
         """The type of the value."""
         return value_type_of(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Claim) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        # `True == 1` in Python, and a Boolean is never an Integer in a policy.
+        return (self.type, type(self.value), self.value, self.issuer, self.read_only)
 
 
 def value_type_of(value: ClaimValue) -> ValueType:
