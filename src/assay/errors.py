@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,5 +70,49 @@ class RequestError(AssayError):
     """The request does not follow the protocol. The caller must act."""
 
 
+class TokenError(AssayError):
+    """A token from outside is not its issuer's, or not valid now. Its bearer must act."""
+
+
 class SettingsError(AssayError):
     """The settings do not fit together or name what is not there. The operator must act."""
+
+
+class StoreUnavailableError(AssayError):
+    """The database cannot do what is asked: locked, read-only, full, broken, or of a newer schema.
+
+    The operator must act; a caller may try again.
+    """
+
+
+class FindingCollector:
+    """Gathers the findings of checks that do not depend on each other.
+
+    Checks raise; this lets the next independent one run all the same, so that one refusal names
+    every reason for it.
+    """
+
+    __slots__ = ("_findings",)
+
+    def __init__(self) -> None:
+        self._findings: list[Finding] = []
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What has been gathered, in the order of the checks."""
+        return tuple(self._findings)
+
+    def __enter__(self) -> None:
+        """Run one check: `with collector: check()`."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Keep the findings of an `AssayError`; let everything else through."""
+        if not isinstance(error, AssayError) or not error.findings:
+            return False
+        self._findings.extend(error.findings)
+        return True

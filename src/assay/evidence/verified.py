@@ -23,3 +23,6 @@ class Verified(Generic[EvidenceT]):
 
     at: datetime
     """The instant that the evidence was judged at."""
+
+    simulated: bool
+    """Whether that root is a simulator's: such evidence proves nothing about hardware."""

@@ -1,0 +1,1 @@
+"""What SGX and TDX quotes share: signature data, PCK chain, TCB evaluation, the procedure."""

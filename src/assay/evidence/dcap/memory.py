@@ -1,0 +1,66 @@
+"""What verifications remember of each other: results that depend on the same bytes only.
+
+Only successes are kept, keyed by SHA-256 of exactly the bytes they are about and bound to one set
+of roots and one set of collateral. Nothing that is kept depends on time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+from assay.endorsements.anchors import Anchors
+from assay.endorsements.intel import VerifiedCollateral
+from assay.evidence.dcap.pck import PckChain
+from assay.evidence.dcap.trust import PlatformTrust
+
+_KeyT = TypeVar("_KeyT", bound=Hashable)
+_ValueT = TypeVar("_ValueT")
+
+_COLLATERAL_SETS: Final = 256
+"""Sets of collateral, about 50 kB each: families of platforms times evaluation numbers."""
+
+_PLATFORMS: Final = 4096
+"""Platforms, about 4 kB each."""
+
+
+class BoundedMemory(Generic[_KeyT, _ValueT]):
+    """A mapping that forgets what was used least recently."""
+
+    __slots__ = ("_entries", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._entries: OrderedDict[_KeyT, _ValueT] = OrderedDict()
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def recall(self, key: _KeyT, make: Callable[[], _ValueT]) -> _ValueT:
+        """The value kept for `key`, or a new one; nothing is kept where `make` raises."""
+        entries = self._entries
+        value = entries.get(key)
+        if value is None:
+            value = make()
+            entries[key] = value
+            if len(entries) > self._size:
+                entries.popitem(last=False)
+        else:
+            entries.move_to_end(key)
+        return value
+
+
+class DcapMemory:
+    """The memory of verifications under one set of roots.
+
+    Safe to share between threads: a race costs a repeated verification, never a wrong answer.
+    """
+
+    __slots__ = ("collateral", "pck_chains", "platforms", "roots")
+
+    def __init__(self, roots: Anchors, *, platforms: int = _PLATFORMS) -> None:
+        self.roots = roots
+        self.collateral: BoundedMemory[bytes, VerifiedCollateral] = BoundedMemory(_COLLATERAL_SETS)
+        self.pck_chains: BoundedMemory[bytes, PckChain] = BoundedMemory(platforms)
+        self.platforms: BoundedMemory[bytes, PlatformTrust] = BoundedMemory(platforms)
