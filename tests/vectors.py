@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from _pytest.mark import ParameterSet
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -39,7 +40,7 @@ def vector_paths(*patterns: str) -> tuple[Path, ...]:
     return tuple(path for pattern in patterns for path in _matches(folder, pattern))
 
 
-def vector_params(*patterns: str) -> tuple[object, ...]:
+def vector_params(*patterns: str) -> tuple[ParameterSet, ...]:
     """One pytest parameter per path under the vectors that matches, named by its relative path.
 
     For `@pytest.mark.parametrize("folder", vector_params("dcap/made/*"))`. Where the vectors are
@@ -51,7 +52,8 @@ def vector_params(*patterns: str) -> tuple[object, ...]:
     folder = vectors_folder()
     paths = vector_paths(*patterns)
     if folder is None:
-        return (pytest.param(_ROOT, id="no-vectors", marks=pytest.mark.skip(reason=MISSING)),)
+        name = f"no vectors: {', '.join(patterns)}"
+        return (pytest.param(_ROOT, id=name, marks=pytest.mark.skip(reason=MISSING)),)
     return tuple(pytest.param(path, id=str(path.relative_to(folder))) for path in paths)
 
 
