@@ -14,6 +14,7 @@ from assay.errors import (
     PolicyError,
     RequestError,
     SettingsError,
+    StoreUnavailableError,
     UntrustedEvidenceError,
 )
 
@@ -26,6 +27,7 @@ FAMILIES = [
     PolicyError,
     RequestError,
     SettingsError,
+    StoreUnavailableError,
     UntrustedEvidenceError,
 ]
 
@@ -75,9 +77,9 @@ def test_collector_lets_the_next_check_run_and_keeps_the_order() -> None:
     collector = FindingCollector()
 
     for finding in (FINDING, other):
-        with collector.collecting():
+        with collector:
             raise UntrustedEvidenceError("refused", findings=[finding])
-    with collector.collecting():
+    with collector:
         passed = True
 
     assert passed
@@ -87,14 +89,14 @@ def test_collector_lets_the_next_check_run_and_keeps_the_order() -> None:
 def test_collector_lets_an_error_without_findings_through() -> None:
     collector = FindingCollector()
 
-    with pytest.raises(UntrustedEvidenceError), collector.collecting():
+    with pytest.raises(UntrustedEvidenceError), collector:
         raise UntrustedEvidenceError("refused")
 
 
 def test_collector_lets_mistakes_of_the_program_through() -> None:
     collector = FindingCollector()
 
-    with pytest.raises(ZeroDivisionError), collector.collecting():
+    with pytest.raises(ZeroDivisionError), collector:
         raise ZeroDivisionError
 
     assert collector.findings == ()
