@@ -110,6 +110,11 @@ class Reader:
         return self._offset
 
     @property
+    def consumed(self) -> bytes:
+        """The bytes that have been read, from the start."""
+        return self._data[: self._offset]
+
+    @property
     def remaining(self) -> int:
         """How many bytes are left in the innermost open block."""
         return self._end - self._offset

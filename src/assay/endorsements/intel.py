@@ -8,7 +8,8 @@ Source: Intel SGX PCS API v4; Intel SGX/TDX DCAP Quote Verification Library, "sg
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -77,8 +78,8 @@ class VerifiedCollateral:
     period: ValidityPeriod
     """Of all documents, CRLs and certificates together."""
 
-    digest: bytes
-    """Of the `DcapCollateral` that this was made from."""
+    document_hashes: Mapping[str, str]
+    """SHA-256 of what was served, lower-case hex, by the member names of MAA's claim."""
 
 
 def verify_collateral(collateral: DcapCollateral, *, roots: Anchors) -> VerifiedCollateral:
@@ -114,7 +115,7 @@ def verify_collateral(collateral: DcapCollateral, *, roots: Anchors) -> Verified
         pck_crl=pck_crl,
         anchor=documents.anchor,
         period=documents.period(root_ca_crl, pck_crl, tcb_info, qe_identity),
-        digest=collateral.digest,
+        document_hashes=_document_hashes(collateral),
     )
 
 
@@ -269,6 +270,34 @@ def verify_raw_signature(key: ec.EllipticCurvePublicKey, signature: bytes, messa
 
 
 _ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
+
+
+def _document_hashes(collateral: DcapCollateral) -> Mapping[str, str]:
+    """The hashes of `x-ms-sgx-collateral`, over what Intel's service puts on the wire.
+
+    JSON bodies are hashed with their envelope, so that `sha256sum` of a saved answer compares
+    equal; chains as PEM; the CRL that covers the TCB signer is the root's, as DER.
+    """
+    tcb_info = _enveloped(b"tcbInfo", collateral.tcb_info, collateral.tcb_info_signature)
+    identity = _enveloped(
+        b"enclaveIdentity", collateral.qe_identity, collateral.qe_identity_signature
+    )
+    return {
+        "qeidcertshash": _sha256(collateral.qe_identity_issuer_chain),
+        "qeidcrlhash": _sha256(collateral.root_ca_crl),
+        "qeidhash": _sha256(identity),
+        "tcbinfocertshash": _sha256(collateral.tcb_info_issuer_chain),
+        "tcbinfocrlhash": _sha256(collateral.root_ca_crl),
+        "tcbinfohash": _sha256(tcb_info),
+    }
+
+
+def _enveloped(name: bytes, document: bytes, signature: bytes) -> bytes:
+    return b'{"%b":%b,"signature":"%b"}' % (name, document, signature.hex().encode())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _document_validity(document: TcbInfo | EnclaveIdentity, check: str, label: str) -> Validity:

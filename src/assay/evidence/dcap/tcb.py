@@ -64,6 +64,11 @@ class TcbAppraisal:
     """What keeps the platform and its QE from the best level; empty where they reach it."""
 
     @property
+    def tcb_date_text(self) -> str:
+        """The TCB date as RFC 3339."""
+        return self.tcb_date.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
     def evaluation_number(self) -> int:
         """The lower of both numbers, as Intel's QvE reports it."""
         return min(self.tcb_info_number, self.qe_identity_number)

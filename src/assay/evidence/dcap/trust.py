@@ -36,6 +36,7 @@ class PlatformTrust:
 
     attestation_key: ec.EllipticCurvePublicKey
     tcb: TcbAppraisal
+    collateral: VerifiedCollateral
     period: ValidityPeriod
     """Of the PCK chain and of all collateral."""
 
@@ -80,6 +81,7 @@ def establish_trust(
     return PlatformTrust(
         attestation_key=read_attestation_key(signature),
         tcb=tcb,
+        collateral=collateral,
         period=ValidityPeriod.of([*pck.chain.validities, *collateral.period.windows]),
         anchor=pck.chain.anchor,
     )

@@ -51,20 +51,33 @@ def parse_quote(data: bytes) -> SgxQuote:
         MalformedEvidenceError: Not the structure of a quote (`quote_format`), or one whose
             version, TEE, attestation key type or QE vendor is not supported (`unsupported`).
     """
-    if len(data) > MAX_QUOTE_SIZE:
-        raise malformed(QUOTE_FORMAT, f"at most {MAX_QUOTE_SIZE} bytes", f"{len(data)}")
     reader = Reader(data, "quote", check=QUOTE_FORMAT)
+    quote = read_quote(reader)
+    reader.end_padded()
+    return quote
+
+
+def read_quote(reader: Reader) -> SgxQuote:
+    """Read an SGX quote, which must begin where `reader` does; what follows it stays unread.
+
+    Raises:
+        MalformedEvidenceError: As `parse_quote`.
+    """
+    if reader.remaining > MAX_QUOTE_SIZE:
+        raise malformed(QUOTE_FORMAT, f"at most {MAX_QUOTE_SIZE} bytes", f"{reader.remaining}")
     header = read_header(reader)
     _check_header(header)
     if header.version == _V5:
         _read_body_descriptor(reader)
     body = read_report_body(reader)
-    signed = data[: reader.offset]
+    signed = reader.consumed
     signature = read_quote_signature(reader, nested=header.version != _V3)
-    declared_size = reader.offset
-    reader.end_padded()
     return SgxQuote(
-        header=header, body=body, signature=signature, signed=signed, declared_size=declared_size
+        header=header,
+        body=body,
+        signature=signature,
+        signed=signed,
+        declared_size=reader.offset,
     )
 
 

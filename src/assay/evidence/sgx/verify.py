@@ -5,6 +5,7 @@ Source: Intel SGX ECDSA QuoteVerification; the steps are in `assay.evidence.dcap
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +22,9 @@ class VerifiedSgxQuote(Verified[SgxQuote]):
     """An SGX quote from a genuine platform of a TCB that is known and not revoked."""
 
     tcb: TcbAppraisal
+    document_hashes: Mapping[str, str]
+    """SHA-256 of the collateral that the verdict rests on, lower-case hex, by MAA's names."""
+
     earliest_expiration: datetime
     """When the first certificate, CRL or document behind this verdict expires."""
 
@@ -57,6 +61,7 @@ def verify_quote(quote: SgxQuote, context: DcapVerification) -> VerifiedSgxQuote
         at=context.at,
         simulated=trust.anchor.simulated,
         tcb=trust.tcb,
+        document_hashes=trust.collateral.document_hashes,
         earliest_expiration=datetime.fromtimestamp(trust.period.not_after, UTC),
         stale=platform.stale,
     )

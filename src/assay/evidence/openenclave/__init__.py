@@ -1,0 +1,16 @@
+"""Open Enclave reports, evidence, endorsements and certificates."""
+
+from assay.evidence.openenclave.evidence import (
+    OpenEnclaveEvidence,
+    OpenEnclaveFormat,
+    parse_evidence,
+)
+from assay.evidence.openenclave.verify import OPEN_ENCLAVE_CHECKS, verify_evidence
+
+__all__ = [
+    "OPEN_ENCLAVE_CHECKS",
+    "OpenEnclaveEvidence",
+    "OpenEnclaveFormat",
+    "parse_evidence",
+    "verify_evidence",
+]
