@@ -13,12 +13,10 @@ from typing import Any, Generic, TypeVar
 from assay.claims import ClaimSet
 from assay.endorsements.platform import DcapPlatform
 from assay.evidence.dcap.checks import Check
-from assay.evidence.dcap.tcb import TcbAppraisal
-from assay.evidence.dcap.verify import DcapVerification
-from assay.evidence.verified import Verified
+from assay.evidence.dcap.verify import DcapVerification, VerifiedQuote
 
 EvidenceT = TypeVar("EvidenceT")
-VerifiedT = TypeVar("VerifiedT", bound=Verified[Any])
+VerifiedT = TypeVar("VerifiedT", bound=VerifiedQuote[Any])
 
 
 class AttestationType(StrEnum):
@@ -48,7 +46,6 @@ class Format(Generic[EvidenceT, VerifiedT]):
     platform: Callable[[EvidenceT], DcapPlatform]
     bound_fields: Callable[[EvidenceT], BoundFields]
     verify: Callable[[EvidenceT, DcapVerification], VerifiedT]
-    tcb: Callable[[VerifiedT], TcbAppraisal]
     claims: Callable[[VerifiedT, bytes], ClaimSet]
     """From verified evidence and the bytes that were sent."""
 

@@ -22,6 +22,9 @@ class Check:
     codes: tuple[str, ...]
     """Codes, or starts of codes up to a dot, of the findings that mean it failed."""
 
+    needs: tuple[str, ...] = ()
+    """The steps without which this one is not judged."""
+
     def covers(self, code: str) -> bool:
         """Whether a finding with `code` means that this check failed."""
         return any(
@@ -35,11 +38,17 @@ DCAP_CHECKS: Final = (
         "the quote is well formed and of a supported kind",
         ("dcap.quote.quote_format", "dcap.quote.unsupported"),
     ),
-    Check("2", "the PCK certificate chain ends in a trusted root", ("dcap.pck_chain.",)),
+    Check(
+        "2",
+        "the PCK certificate chain ends in a trusted root",
+        ("dcap.pck_chain.",),
+        needs=("1",),
+    ),
     Check(
         "3",
         "the CRLs are genuine and current, and revoke nothing in use",
         ("dcap.root_ca_crl.", "dcap.pck_crl.", "dcap.pck_crl_chain."),
+        needs=("1",),
     ),
     Check(
         "4",
@@ -50,17 +59,30 @@ DCAP_CHECKS: Final = (
             "dcap.qe_identity.",
             "dcap.qe_identity_chain.",
         ),
+        needs=("1",),
     ),
     Check(
         "5",
         "the PCK key signed the QE report, which binds the attestation key",
         ("dcap.qe_report.qe_report_signature", "dcap.qe_report.qe_report_data"),
+        needs=("2", "3", "4"),
     ),
-    Check("6", "the quoting enclave is Intel's", ("dcap.qe_report.qe_identity",)),
-    Check("7", "the attestation key signed the quote", ("dcap.quote.quote_signature",)),
+    Check(
+        "6",
+        "the quoting enclave is Intel's",
+        ("dcap.qe_report.qe_identity",),
+        needs=("2", "3", "4"),
+    ),
+    Check(
+        "7",
+        "the attestation key signed the quote",
+        ("dcap.quote.quote_signature",),
+        needs=("1",),
+    ),
     Check(
         "8",
         "the platform's TCB is known, not revoked, and of an accepted status",
         ("dcap.tcb.",),
+        needs=("2", "3", "4"),
     ),
 )

@@ -8,10 +8,10 @@ Source: Intel SGX/TDX DCAP Quote Verification Library; the numbers are those of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol, TypeVar
 
 from assay.endorsements.anchors import Anchors
 from assay.endorsements.collateral import DcapCollateral
@@ -31,7 +31,9 @@ from assay.errors import (
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.dcap.pck import PckChain, verify_pck_chain
 from assay.evidence.dcap.signature import QuoteSignature
+from assay.evidence.dcap.tcb import TcbAppraisal
 from assay.evidence.dcap.trust import PlatformTrust, establish_trust, read_attestation_key
+from assay.evidence.verified import Verified
 
 _PERISHABLE_OBJECTS: Final = (
     "dcap.tcb_info",
@@ -54,33 +56,57 @@ class DcapVerification:
     """How long after their end CRLs, TCB info and QE identity may still be used."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedPlatform:
-    """What a successful verification established besides the quote's own content."""
+class DcapQuote(Protocol):
+    """What the procedure needs of a parsed quote of either TEE."""
 
-    trust: PlatformTrust
+    @property
+    def signed(self) -> bytes:
+        """The bytes that the quote signature covers."""
+        ...
+
+    @property
+    def signature(self) -> QuoteSignature:
+        """The signature data."""
+        ...
+
+
+QuoteT = TypeVar("QuoteT", bound=DcapQuote)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedQuote(Verified[QuoteT]):
+    """A quote from a genuine platform whose TCB is known and not revoked.
+
+    Whether that TCB is good enough is not decided here.
+    """
+
+    tcb: TcbAppraisal
+    document_hashes: Mapping[str, str]
+    """SHA-256 of the collateral that the verdict rests on, lower-case hex, by MAA's names."""
+
+    earliest_expiration: datetime
+    """When the first certificate, CRL or document behind this verdict expires."""
+
     stale: tuple[str, ...]
     """What of the collateral has expired, where the grace allowed it."""
 
 
-def verify_dcap(
-    signed: bytes, signature: QuoteSignature, context: DcapVerification, *, tee: Tee
-) -> VerifiedPlatform:
-    """Verify the signature data of a quote over its signed region.
+def verify_dcap(quote: QuoteT, context: DcapVerification, *, tee: Tee) -> VerifiedQuote[QuoteT]:
+    """Verify a quote's signature data over its signed region.
 
     Raises:
         MalformedEvidenceError: The quote brings no PCK chain, or its QE report does not parse.
         CollateralUnavailableError: All that fails is that collateral is out of date.
-        UntrustedEvidenceError: A check failed. Both carry every finding.
+        UntrustedEvidenceError: A check failed. All carry every finding.
     """
     collector = FindingCollector()
     trust = None
     # 2 to 6, 8. The platform and its quoting enclave.
     with collector:
-        trust = _recall_trust(signature, context, tee)
+        trust = _recall_trust(quote.signature, context, tee)
     # 7. The quote's own signature.
     with collector:
-        _check_quote_signature(signed, signature, trust)
+        _check_quote_signature(quote, trust)
     if trust is None:
         raise refusal(collector.findings)
     # 2, 3, 4. Every period of validity, at the given instant.
@@ -89,7 +115,16 @@ def verify_dcap(
     findings = (*collector.findings, *trust.period.findings_at(at, grace=grace))
     if findings:
         raise refusal(findings)
-    return VerifiedPlatform(trust=trust, stale=trust.period.expired_at(at))
+    return VerifiedQuote(
+        evidence=quote,
+        anchor=trust.anchor.fingerprint,
+        at=context.at,
+        simulated=trust.anchor.simulated,
+        tcb=trust.tcb,
+        document_hashes=trust.collateral.document_hashes,
+        earliest_expiration=datetime.fromtimestamp(trust.period.not_after, UTC),
+        stale=trust.period.expired_at(at),
+    )
 
 
 def refusal(findings: Iterable[Finding]) -> AssayError:
@@ -141,11 +176,10 @@ def _establish_trust(
     return establish_trust(signature, pck, collateral, tee=tee)
 
 
-def _check_quote_signature(
-    signed: bytes, signature: QuoteSignature, trust: PlatformTrust | None
-) -> None:
+def _check_quote_signature(quote: DcapQuote, trust: PlatformTrust | None) -> None:
+    signature = quote.signature
     key = trust.attestation_key if trust is not None else read_attestation_key(signature)
-    if not verify_raw_signature(key, signature.signature, signed):
+    if not verify_raw_signature(key, signature.signature, quote.signed):
         raise UntrustedEvidenceError(
             "the quote's signature is bad",
             findings=[

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import Final
 
 from assay.errors import AssayError, Finding, UntrustedEvidenceError
@@ -21,16 +22,15 @@ OPEN_ENCLAVE_CHECKS: Final = (
     Check(
         "0",
         "the Open Enclave envelope is well formed and holds a quote",
-        (
-            "openenclave.report.",
-            "openenclave.evidence.",
-        ),
+        ("openenclave.report.", "openenclave.evidence."),
     ),
-    *DCAP_CHECKS,
+    replace(DCAP_CHECKS[0], needs=("0",)),
+    *DCAP_CHECKS[1:],
     Check(
         "9",
         "the custom claims are those that the enclave reported",
         ("openenclave.custom_claims.",),
+        needs=("1",),
     ),
 )
 

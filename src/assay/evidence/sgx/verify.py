@@ -5,31 +5,14 @@ Source: Intel SGX ECDSA QuoteVerification; the steps are in `assay.evidence.dcap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import TypeAlias
 
 from assay.endorsements.platform import DcapPlatform, Tee
 from assay.evidence.dcap.pck import read_platform
-from assay.evidence.dcap.tcb import TcbAppraisal
-from assay.evidence.dcap.verify import DcapVerification, verify_dcap
+from assay.evidence.dcap.verify import DcapVerification, VerifiedQuote, verify_dcap
 from assay.evidence.sgx.quote import SgxQuote
-from assay.evidence.verified import Verified
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedSgxQuote(Verified[SgxQuote]):
-    """An SGX quote from a genuine platform of a TCB that is known and not revoked."""
-
-    tcb: TcbAppraisal
-    document_hashes: Mapping[str, str]
-    """SHA-256 of the collateral that the verdict rests on, lower-case hex, by MAA's names."""
-
-    earliest_expiration: datetime
-    """When the first certificate, CRL or document behind this verdict expires."""
-
-    stale: tuple[str, ...]
-    """What of the collateral has expired, where the grace allowed it."""
+VerifiedSgxQuote: TypeAlias = VerifiedQuote[SgxQuote]
 
 
 def quote_platform(quote: SgxQuote) -> DcapPlatform:
@@ -53,15 +36,4 @@ def verify_quote(quote: SgxQuote, context: DcapVerification) -> VerifiedSgxQuote
         CollateralUnavailableError: All that fails is that collateral is out of date.
         UntrustedEvidenceError: A check failed. All carry their findings.
     """
-    platform = verify_dcap(quote.signed, quote.signature, context, tee=Tee.SGX)
-    trust = platform.trust
-    return VerifiedSgxQuote(
-        evidence=quote,
-        anchor=trust.anchor.fingerprint,
-        at=context.at,
-        simulated=trust.anchor.simulated,
-        tcb=trust.tcb,
-        document_hashes=trust.collateral.document_hashes,
-        earliest_expiration=datetime.fromtimestamp(trust.period.not_after, UTC),
-        stale=platform.stale,
-    )
+    return verify_dcap(quote, context, tee=Tee.SGX)

@@ -1,0 +1,31 @@
+"""The whole of one verification as a pure function: `appraise`."""
+
+from assay.appraisal.bindings import HeldData, HeldDataType
+from assay.appraisal.pipeline import AppraisalContext, appraise, baseline, refused_result
+from assay.appraisal.result import (
+    MAA_ACCEPTED_TCB,
+    AppraisalRequest,
+    AppraisalResult,
+    AppraisalSettings,
+    CheckOutcome,
+    Compatibility,
+    PolicyOutcome,
+    Verdict,
+)
+
+__all__ = [
+    "MAA_ACCEPTED_TCB",
+    "AppraisalContext",
+    "AppraisalRequest",
+    "AppraisalResult",
+    "AppraisalSettings",
+    "CheckOutcome",
+    "Compatibility",
+    "HeldData",
+    "HeldDataType",
+    "PolicyOutcome",
+    "Verdict",
+    "appraise",
+    "baseline",
+    "refused_result",
+]

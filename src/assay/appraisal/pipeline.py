@@ -1,0 +1,300 @@
+"""One appraisal: bytes, parsed, verified, claims, policy, result.
+
+Pure: it does no I/O and reads no clock, so that a verdict can be replayed years later from the
+stored evidence, collateral, policy and time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Final, Generic
+
+from assay.appraisal.bindings import init_time_claims, runtime_claims
+from assay.appraisal.result import (
+    AppraisalRequest,
+    AppraisalResult,
+    AppraisalSettings,
+    CheckOutcome,
+    Compatibility,
+    PolicyOutcome,
+    Verdict,
+)
+from assay.claims import Claim, ClaimSet
+from assay.encoding import JsonValue
+from assay.endorsements.anchors import Anchors
+from assay.endorsements.collateral import DcapCollateral
+from assay.errors import (
+    AssayError,
+    CollateralUnavailableError,
+    Finding,
+    FindingCollector,
+    MalformedEvidenceError,
+    UntrustedEvidenceError,
+)
+from assay.evidence.dcap.checks import Check
+from assay.evidence.dcap.memory import DcapMemory
+from assay.evidence.dcap.tcb import TcbAppraisal
+from assay.evidence.dcap.verify import DcapVerification
+from assay.evidence.format import EvidenceT, Format, VerifiedT
+from assay.evidence.registry import FORMATS
+from assay.policy import CompiledPolicy, Decision, Evaluation, PolicyEvaluationError
+
+TCB_IDENTIFIER: Final = "x-ms-sgx-tcbidentifier"
+_DEFAULT_BASELINE: Final = "azuredefault"
+
+APPRAISAL_CHECKS: Final = (
+    Check(
+        "10",
+        "the data sent beside the evidence is what the evidence vouches for",
+        ("appraisal.",),
+        needs=("1",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppraisalContext:
+    """What one appraisal is judged by."""
+
+    collateral: DcapCollateral
+    policy: CompiledPolicy
+    at: datetime
+    roots: Anchors
+    settings: AppraisalSettings
+    memory: DcapMemory
+
+
+def appraise(request: AppraisalRequest, context: AppraisalContext) -> AppraisalResult:
+    """Appraise evidence. Whatever is wrong with it is in the result, not raised."""
+    try:
+        return _appraise(FORMATS[request.evidence_type], request, context)
+    except (MalformedEvidenceError, UntrustedEvidenceError, CollateralUnavailableError) as error:
+        return refused_result(request, context, error)
+
+
+def refused_result(
+    request: AppraisalRequest,
+    context: AppraisalContext,
+    error: AssayError,
+    *,
+    tcb: TcbAppraisal | None = None,
+) -> AppraisalResult:
+    """The result for evidence that `error` refused before any policy could judge it."""
+    unavailable = isinstance(error, CollateralUnavailableError)
+    return AppraisalResult(
+        verdict=Verdict.ERROR if unavailable else Verdict.INVALID,
+        evidence_type=request.evidence_type,
+        at=context.at,
+        policy=PolicyOutcome(hash=context.policy.hash),
+        checks=_outcomes(FORMATS[request.evidence_type].checks, error.findings),
+        findings=error.findings,
+        tcb=tcb,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Generic[VerifiedT]):
+    """Everything known once the evidence has been verified."""
+
+    verified: VerifiedT
+    claims: ClaimSet
+    bound: dict[str, JsonValue]
+    checks: tuple[CheckOutcome, ...]
+
+    def incoming(self) -> tuple[Claim, ...]:
+        held = (Claim(name, value) for name, value in self.bound.items() if isinstance(value, str))
+        return (*self.claims.incoming, *held)
+
+
+def _appraise(
+    fmt: Format[EvidenceT, VerifiedT], request: AppraisalRequest, context: AppraisalContext
+) -> AppraisalResult:
+    # 1. Bytes to a parsed value: structure only.
+    parsed = fmt.parse(request.evidence)
+    # 2. Signature, chain, revocation, freshness, TCB, and what was sent beside the evidence.
+    #    From here on the type says it was done.
+    verified, bound = _verify(fmt, parsed, request, context)
+    try:
+        _check_tcb_status(verified.tcb, context.settings)
+        _check_baseline(verified.tcb, context.policy)
+    except (UntrustedEvidenceError, CollateralUnavailableError) as error:
+        return refused_result(request, context, error, tcb=verified.tcb)
+    # 3. Verified evidence to claims.
+    known = _Known(
+        verified,
+        fmt.claims(verified, request.evidence),
+        bound,
+        _outcomes(fmt.checks, ()),
+    )
+    # 4. Claims to a decision.
+    return _evaluate(known, request, context)
+
+
+def _verify(
+    fmt: Format[EvidenceT, VerifiedT],
+    parsed: EvidenceT,
+    request: AppraisalRequest,
+    context: AppraisalContext,
+) -> tuple[VerifiedT, dict[str, JsonValue]]:
+    collector = FindingCollector()
+    bound: dict[str, JsonValue] = {}
+    # The fields are those of bytes that nobody has verified yet: all that these two checks can
+    # do is add reasons to refuse.
+    fields = fmt.bound_fields(parsed)
+    with collector:
+        bound |= runtime_claims(request.runtime_data, fields, fmt.held_data_claims)
+    with collector:
+        bound |= init_time_claims(request.init_time_data, fields)
+    verification = DcapVerification(
+        collateral=context.collateral,
+        at=context.at,
+        roots=context.roots,
+        memory=context.memory,
+        expired_collateral_grace=context.settings.expired_collateral_grace,
+    )
+    try:
+        verified = fmt.verify(parsed, verification)
+    except AssayError as error:
+        if not collector.findings:
+            raise
+        findings = (*error.findings, *collector.findings)
+        raise UntrustedEvidenceError(error.message, findings=findings) from error
+    if collector.findings:
+        raise UntrustedEvidenceError(str(collector.findings[0]), findings=collector.findings)
+    return verified, bound
+
+
+def _evaluate(
+    known: _Known[VerifiedT], request: AppraisalRequest, context: AppraisalContext
+) -> AppraisalResult:
+    policy = context.policy
+    incoming = known.incoming()
+    issued: dict[str, JsonValue] = {}
+    token_claims: dict[str, JsonValue] = {}
+    verdict = Verdict.DENY
+    try:
+        evaluation = policy.evaluate(incoming)
+    except PolicyEvaluationError as error:
+        outcome = PolicyOutcome(hash=policy.hash, decision="error", explanation=error.message)
+    else:
+        outcome = _policy_outcome(policy.hash, evaluation)
+        if evaluation.decision is Decision.PERMIT:
+            verdict = Verdict.PERMIT
+            issued = dict(evaluation.issued)
+            # 5. What the token will say.
+            token_claims = _token_claims(known, issued, request, context)
+    verified = known.verified
+    return AppraisalResult(
+        verdict=verdict,
+        evidence_type=request.evidence_type,
+        at=context.at,
+        policy=outcome,
+        checks=known.checks,
+        tcb=verified.tcb,
+        simulated=verified.simulated,
+        stale=verified.stale,
+        earliest_expiration=verified.earliest_expiration,
+        incoming=incoming,
+        issued=issued,
+        token_claims=token_claims,
+    )
+
+
+def _policy_outcome(policy_hash: str, evaluation: Evaluation) -> PolicyOutcome:
+    rule = evaluation.rule
+    return PolicyOutcome(
+        hash=policy_hash,
+        decision=evaluation.decision.value,
+        rule=None if rule is None else f"line {rule.line}: {rule.text}",
+        explanation=evaluation.explanation,
+    )
+
+
+def _token_claims(
+    known: _Known[VerifiedT],
+    issued: dict[str, JsonValue],
+    request: AppraisalRequest,
+    context: AppraisalContext,
+) -> dict[str, JsonValue]:
+    settings = context.settings
+    claims: dict[str, JsonValue] = dict(issued)
+    if settings.compatibility is Compatibility.CURRENT:
+        if issued:
+            claims["x-ms-policy"] = issued
+        claims[TCB_IDENTIFIER] = baseline(context.policy)
+    if settings.tcb_claims_in_token:
+        claims |= _tcb_claims(known.verified.tcb)
+    if known.verified.stale:
+        claims["x-assay-expired-collateral"] = list(known.verified.stale)
+    if known.verified.simulated:
+        claims["x-assay-simulated"] = True
+    if request.nonce is not None:
+        claims["nonce"] = request.nonce
+    # The service's own claims come last: a policy cannot shadow what the evidence says.
+    return {
+        **claims,
+        **known.bound,
+        **known.claims.token,
+        "x-ms-policy-hash": context.policy.hash,
+        "x-ms-ver": "1.0",
+    }
+
+
+def _tcb_claims(tcb: TcbAppraisal) -> dict[str, JsonValue]:
+    return {
+        "x-assay-tcb-status": tcb.status.value,
+        "x-assay-tcb-date": tcb.tcb_date_text,
+        "x-assay-evaluation-number": tcb.evaluation_number,
+        "x-assay-advisory-ids": list(tcb.advisory_ids),
+    }
+
+
+def baseline(policy: CompiledPolicy) -> str:
+    """The TCB baseline that a policy asks for: `azuredefault`, or an evaluation data number."""
+    return str(policy.configuration().get(TCB_IDENTIFIER, _DEFAULT_BASELINE))
+
+
+def _check_baseline(tcb: TcbAppraisal, policy: CompiledPolicy) -> None:
+    wanted = baseline(policy)
+    if wanted != _DEFAULT_BASELINE and tcb.evaluation_number < int(wanted):
+        finding = Finding(
+            check="dcap.tcb_info.collateral_mismatch",
+            expected=f"TCB evaluation data number {wanted} or later, as the policy asks",
+            actual=f"{tcb.evaluation_number}",
+            hint="fetch collateral with this evaluation data number, or change the policy",
+        )
+        raise CollateralUnavailableError(str(finding), findings=[finding])
+
+
+def _check_tcb_status(tcb: TcbAppraisal, settings: AppraisalSettings) -> None:
+    if tcb.status in settings.accepted_tcb:
+        return
+    accepted = ", ".join(sorted(settings.accepted_tcb))
+    short = "; ".join(map(str, tcb.shortfalls))
+    finding = Finding(
+        check="dcap.tcb.tcb_not_accepted",
+        expected=f"a TCB status of {accepted}",
+        actual=f"{tcb.status} as of {tcb.tcb_date_text}" + (f": {short}" if short else ""),
+        hint="update the platform's firmware and software, or accept this status explicitly",
+    )
+    raise UntrustedEvidenceError(str(finding), findings=[finding])
+
+
+@cache
+def _all_passed(checks: tuple[Check, ...]) -> tuple[CheckOutcome, ...]:
+    return tuple(CheckOutcome(check=check, passed=True) for check in checks)
+
+
+def _outcomes(checks: tuple[Check, ...], findings: tuple[Finding, ...]) -> tuple[CheckOutcome, ...]:
+    """Each check with its outcome; what needs a check that failed is not judged."""
+    checks = (*checks, *APPRAISAL_CHECKS)
+    if not findings:
+        return _all_passed(checks)
+    passed: dict[str, bool | None] = {}
+    for check in checks:
+        failed = any(check.covers(finding.check) for finding in findings)
+        reached = all(passed[step] for step in check.needs)
+        passed[check.step] = False if failed else (True if reached else None)
+    return tuple(CheckOutcome(check=check, passed=passed[check.step]) for check in checks)
