@@ -1,5 +1,10 @@
 """Open Enclave reports, evidence, endorsements and certificates."""
 
+from assay.evidence.openenclave.certificate import (
+    AttestedCertificate,
+    parse_certificate,
+    verify_certificate,
+)
 from assay.evidence.openenclave.evidence import (
     OpenEnclaveEvidence,
     OpenEnclaveFormat,
@@ -9,8 +14,11 @@ from assay.evidence.openenclave.verify import OPEN_ENCLAVE_CHECKS, verify_eviden
 
 __all__ = [
     "OPEN_ENCLAVE_CHECKS",
+    "AttestedCertificate",
     "OpenEnclaveEvidence",
     "OpenEnclaveFormat",
+    "parse_certificate",
     "parse_evidence",
+    "verify_certificate",
     "verify_evidence",
 ]
