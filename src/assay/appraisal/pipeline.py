@@ -39,7 +39,7 @@ from assay.evidence.dcap.tcb import TcbAppraisal
 from assay.evidence.dcap.verify import DcapVerification
 from assay.evidence.format import EvidenceT, Format, VerifiedT
 from assay.evidence.registry import FORMATS
-from assay.policy import CompiledPolicy, Decision, Evaluation, PolicyEvaluationError
+from assay.policy import CompiledPolicy, Decision, PolicyEvaluationError
 
 TCB_IDENTIFIER: Final = "x-ms-sgx-tcbidentifier"
 _DEFAULT_BASELINE: Final = "azuredefault"
@@ -177,9 +177,9 @@ def _evaluate(
     try:
         evaluation = policy.evaluate(incoming)
     except PolicyEvaluationError as error:
-        outcome = PolicyOutcome(hash=policy.hash, decision="error", explanation=error.message)
+        outcome = PolicyOutcome(hash=policy.hash, error=error.message)
     else:
-        outcome = _policy_outcome(policy.hash, evaluation)
+        outcome = PolicyOutcome(hash=policy.hash, evaluation=evaluation)
         if evaluation.decision is Decision.PERMIT:
             verdict = Verdict.PERMIT
             issued = dict(evaluation.issued)
@@ -199,16 +199,6 @@ def _evaluate(
         incoming=incoming,
         issued=issued,
         token_claims=token_claims,
-    )
-
-
-def _policy_outcome(policy_hash: str, evaluation: Evaluation) -> PolicyOutcome:
-    rule = evaluation.rule
-    return PolicyOutcome(
-        hash=policy_hash,
-        decision=evaluation.decision.value,
-        rule=None if rule is None else f"line {rule.line}: {rule.text}",
-        explanation=evaluation.explanation,
     )
 
 

@@ -15,6 +15,7 @@ from assay.errors import Finding
 from assay.evidence.dcap.checks import Check
 from assay.evidence.dcap.tcb import TcbAppraisal
 from assay.evidence.format import AttestationType
+from assay.policy import Evaluation
 
 MAA_ACCEPTED_TCB = frozenset(
     {
@@ -82,19 +83,34 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOutcome:
-    """What the policy decided."""
+    """What the policy decided; the account of it is made when asked for."""
 
     hash: str
     """`x-ms-policy-hash` of the policy's text."""
 
-    decision: str | None = None
-    """`permit`, `deny`, `no-permit` or `error`; `None` where the evidence was refused before."""
+    evaluation: Evaluation | None = None
+    error: str | None = None
+    """Why the policy could not be evaluated on these claims."""
 
-    rule: str | None = None
-    """The rule that decided, with its place: `line 4: [...] => deny();`."""
+    @property
+    def decision(self) -> str | None:
+        """`permit`, `deny`, `no-permit` or `error`; `None` where no policy was asked."""
+        if self.error is not None:
+            return "error"
+        return None if self.evaluation is None else self.evaluation.decision.value
 
-    explanation: str = ""
-    """One sentence."""
+    @property
+    def rule(self) -> str | None:
+        """The rule that decided, with its place: `line 4: [...] => deny();`."""
+        rule = None if self.evaluation is None else self.evaluation.rule
+        return None if rule is None else f"line {rule.line}: {rule.text}"
+
+    @property
+    def explanation(self) -> str:
+        """One sentence; empty where no policy was asked."""
+        if self.error is not None:
+            return self.error
+        return "" if self.evaluation is None else self.evaluation.explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
