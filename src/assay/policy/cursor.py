@@ -1,0 +1,158 @@
+"""A place in a list of tokens, and the problems met on the way."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+from assay.policy.source import PolicyProblem, Source, Span
+from assay.policy.tokens import MAX_TOKENS, Token, TokenKind, foreign_hint, tokenize
+
+MAX_PROBLEMS: Final = 50
+"""Nobody reads more at once, and a text that is no policy has one at every token."""
+
+_SHOWN_TOKEN: Final = 40
+"""Longer tokens are shortened in messages."""
+
+_LONGEST_WORD: Final = 40
+"""Longer words are not compared with keywords: the comparison is quadratic."""
+
+
+class UnexpectedTokenError(Exception):
+    """Ends the reading of a rule; its problem is already recorded."""
+
+
+class Cursor:
+    """Tokens without comments, read from the left."""
+
+    def __init__(self, source: Source) -> None:
+        everything = tokenize(source.text)
+        tokens = [token for token in everything if token.kind is not TokenKind.COMMENT]
+        self.source = source
+        self.problems: list[PolicyProblem] = []
+        self._tokens = tokens
+        self._index = 0
+        self._last = len(tokens) - 1
+        self._stopped = False
+        if len(everything) > MAX_TOKENS + 1:
+            self.report(everything[MAX_TOKENS].span, f"at most {MAX_TOKENS} tokens", "got more")
+            self.stop()
+
+    @property
+    def current(self) -> Token:
+        """The token to be read next."""
+        return self._tokens[self._index]
+
+    @property
+    def previous(self) -> Token:
+        """The token read last; the first one where none was."""
+        return self._tokens[max(0, self._index - 1)]
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return self._index == self._last
+
+    def ahead(self, distance: int = 1) -> Token:
+        """The token `distance` after the current one; the end token past the end."""
+        return self._tokens[min(self._index + distance, self._last)]
+
+    def advance(self) -> Token:
+        """Read the current token; the end token stays current."""
+        token = self._tokens[self._index]
+        if self._index < self._last:
+            self._index += 1
+        return token
+
+    def accept(self, text: str) -> bool:
+        """Read the current token if it is `text`."""
+        if self._tokens[self._index].text == text:
+            self.advance()
+            return True
+        return False
+
+    def expect(self, text: str, hint: str = "") -> Token:
+        """Read the current token, which must be `text`.
+
+        Raises:
+            UnexpectedTokenError: It is another one.
+        """
+        token = self._tokens[self._index]
+        if token.text != text:
+            raise self.unexpected(f"`{text}`", hint)
+        return self.advance()
+
+    def span_from(self, start: int) -> Span:
+        """From `start` to the end of the token read last."""
+        token = self._tokens[self._index - 1]
+        return Span(start, token.start + len(token.text))
+
+    def unexpected(self, expected: str, hint: str = "") -> UnexpectedTokenError:
+        """Record that the current token is not what was expected; the caller raises the result."""
+        self.report_current(expected, hint)
+        return UnexpectedTokenError()
+
+    def report_current(self, expected: str, hint: str = "") -> None:
+        """Record that the current token is not what was expected."""
+        token = self.current
+        if token.kind is TokenKind.FOREIGN:
+            hint = foreign_hint(token.text)
+        elif not hint:
+            hint = self._string_hint(token)
+        self.report(token.span, expected, f"got {shown(token)}", hint)
+        if token.kind is TokenKind.FOREIGN and token.text[0] == '"':
+            # The string that is not closed is the rest of the text.
+            self.stop()
+
+    def report(self, span: Span, expected: str, actual: str, hint: str = "") -> None:
+        """Record a problem; reading stops when there are too many."""
+        if self._stopped:
+            return
+        message = f"expected {expected}, {actual}" + (f"; {hint}" if hint else "")
+        self.problems.append(self.source.problem(span, message, expected=expected))
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.stop()
+
+    def stop(self) -> None:
+        """Go to the end: what is left is not read, nor are its problems recorded."""
+        self._index = self._last
+        self._stopped = True
+
+    def _string_hint(self, token: Token) -> str:
+        before = self.previous
+        if before.kind is not TokenKind.STRING:
+            return ""
+        if token.start == before.start + len(before.text) and token.kind is not TokenKind.END:
+            return 'inside a string `"` is written `\\"`'
+        if "\n" in before.text or "\r" in before.text:
+            line, _ = self.source.position(before.start)
+            return f"the string that opens at line {line} runs over a line end: is it closed?"
+        return ""
+
+
+def shown(token: Token) -> str:
+    """A token as messages quote it."""
+    if token.kind is TokenKind.END:
+        return "the end of the policy"
+    text = token.text.splitlines()[0] if token.text.splitlines() else "a line separator"
+    return f"`{text[:_SHOWN_TOKEN]}…`" if len(text) > _SHOWN_TOKEN else f"`{text}`"
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that `word` was probably meant to be."""
+    if len(word) > _LONGEST_WORD:
+        return None
+    folded = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.75)
+    return folded[close[0]] if close else None
+
+
+def meant(word: str, choices: Iterable[str]) -> str:
+    """A hint for a misspelled word; empty where nothing is near."""
+    near = suggestion(word, choices)
+    if near is None:
+        return ""
+    if near.lower() == word.lower():
+        return f"upper and lower case matter: write `{near}`"
+    return f"did you mean `{near}`?"

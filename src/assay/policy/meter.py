@@ -1,0 +1,59 @@
+"""The work one evaluation may do, counted in steps and not in time: the same in every run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_STEPS: Final = 2_000_000
+"""About two seconds of the slowest kind of step. A draft policy comes from any caller, and the
+documented TPM policies need some ten thousand."""
+
+CHARACTERS_A_STEP: Final = 16
+"""How many characters of a string, made or read, count as one step."""
+
+
+class OutOfStepsError(Exception):
+    """The steps are used up; becomes a `PolicyEvaluationError` at the rule that ran."""
+
+
+class Meter:
+    """Counts down."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Take `steps`.
+
+        Raises:
+            OutOfStepsError: There are not so many left.
+        """
+        self.steps -= steps
+        if self.steps < 0:
+            raise OutOfStepsError
+
+    def weigh(self, value: object, depth: int = 1_000) -> None:
+        """Take a step for every node of a JSON value down to `depth`, and for its characters.
+
+        Raises:
+            OutOfStepsError: There are not so many left. Values with shared parts can be far
+                larger than their memory, so the count stops there.
+        """
+        level = [value]
+        while level and depth >= 0:
+            self.spend(len(level))
+            below: list[object] = []
+            for item in level:
+                if isinstance(item, str):
+                    self.spend(len(item) // CHARACTERS_A_STEP)
+                elif isinstance(item, list):
+                    below.extend(item)
+                elif isinstance(item, dict):
+                    below.extend(item.values())
+                # A level of shared parts can outgrow memory before it is counted.
+                if len(below) > self.steps:
+                    raise OutOfStepsError
+            level = below
+            depth -= 1

@@ -1,0 +1,426 @@
+"""Text to tree, by recursive descent: one method a grammar rule.
+
+A problem inside a rule ends that rule; reading resumes where the next one plausibly starts, so
+that all problems of a text come in one go. The grammar is that of version 1.2, the widest;
+`check` takes away what an older version does not have.
+
+Source: MAA policy language 1.0, 1.1 and 1.2.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from assay.policy import syntax
+from assay.policy.cursor import Cursor, UnexpectedTokenError, meant, suggestion
+from assay.policy.source import PolicyProblem, Source
+from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
+from assay.policy.tokens import Token, TokenKind, string_value
+
+MAX_RULES: Final = 5_000
+"""A hundred times the largest published policy; bounds the work of one evaluation."""
+
+_MAX_NESTING: Final = 32
+"""Calls in calls; published policies nest three deep. Bounds recursion."""
+
+_MAX_DIGITS: Final = 40
+"""Beyond any integer a claim can have; longer literals take quadratic time to read."""
+
+_SECTIONS: Final = {name.value: name for name in SectionName}
+_SECTION_ORDER: Final = tuple(SectionName)
+_ACTIONS: Final = {name.value: name for name in ActionName}
+_PROPERTIES: Final = {name.value: name for name in PropertyName}
+_OPERATORS: Final = {operator.value: operator for operator in Operator}
+_BOOLEANS: Final = {"true": True, "false": False}
+_FUNCTIONS: Final = tuple(name.value for name in syntax.FunctionName)
+_RULE_STARTS: Final = frozenset({"=>", "[", "!", "}", ""})
+_WORDS_OF_ADFS: Final = {
+    "exists": "EXISTS is AD FS claim-rule syntax; a condition already asks for existence",
+    "not": "NOT EXISTS is AD FS claim-rule syntax; version 1.2 writes `![...]`",
+    "count": "COUNT is AD FS claim-rule syntax and has no counterpart",
+}
+_RESERVED: Final = frozenset(
+    {"version", "claim", *_SECTIONS, *_ACTIONS, *_PROPERTIES, *_BOOLEANS},
+)
+
+
+def parse(source: Source) -> tuple[syntax.Policy, list[PolicyProblem]]:
+    """The tree of `source`, or as much of it as could be read, with the problems met."""
+    parser = _Parser(Cursor(source))
+    return parser.policy(), parser.cursor.problems
+
+
+class _Parser:
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self._rules = 0
+
+    def policy(self) -> syntax.Policy:
+        """`policy` = versionInfo , [ configuration ] , [ authorization ] , [ issuance ] , EOF."""
+        version = self._version_info()
+        sections: list[syntax.Section] = []
+        while not self.cursor.at_end:
+            section = self._next_section(sections)
+            if section is not None:
+                sections.append(section)
+        return syntax.Policy(version=version, sections=tuple(sections))
+
+    # --- version ---
+
+    def _version_info(self) -> syntax.VersionStatement | None:
+        """`versionInfo` = "version" , "=" , versionNumber , ";"."""
+        token = self.cursor.current
+        if token.text != "version":
+            self.cursor.report_current("`version=1.0;`", _start_hint(token))
+            if token.text == "{":
+                self.cursor.stop()
+            if token.kind is TokenKind.FOREIGN:
+                self.cursor.advance()
+            elif suggestion(token.text, ["version"]) is None:
+                return None
+        try:
+            return self._version_number()
+        except UnexpectedTokenError:
+            self._skip_statement()
+            return None
+
+    def _version_number(self) -> syntax.VersionStatement:
+        self.cursor.advance()
+        self.cursor.expect("=", "the version is set with one `=`")
+        token = self.cursor.current
+        if token.kind is not TokenKind.DECIMAL:
+            hint = "the version is a bare number such as 1.0"
+            raise self.cursor.unexpected("a version, major.minor", hint)
+        self.cursor.advance()
+        if not self.cursor.accept(";"):
+            self.cursor.report_current("`;`", "the version statement ends with `;`")
+            if self.cursor.current.kind is not TokenKind.WORD:
+                self._skip_statement()
+        return syntax.VersionStatement(number=token.text, span=token.span)
+
+    def _skip_statement(self) -> None:
+        while not self.cursor.at_end and self.cursor.current.text not in _SECTIONS:
+            if self.cursor.advance().text == ";":
+                return
+
+    # --- sections ---
+
+    def _next_section(self, before: list[syntax.Section]) -> syntax.Section | None:
+        token = self.cursor.current
+        name = _SECTIONS.get(token.text) if token.kind is TokenKind.WORD else None
+        if name is None:
+            hint = "the version statement comes first" if token.text == "version" else ""
+            self.cursor.report_current("a section", hint or meant(token.text, _SECTIONS))
+            near = suggestion(token.text, _SECTIONS)
+            if near is None or self.cursor.ahead().text != "{":
+                self._skip_to_section()
+                return None
+            name = _SECTIONS[near]
+        else:
+            self._check_order(token, name, before)
+        return self._section(name)
+
+    def _check_order(self, token: Token, name: SectionName, before: list[syntax.Section]) -> None:
+        for section in before:
+            if section.name is name:
+                self.cursor.report(token.span, f"one section `{name}`", "got a second one")
+                return
+            if _SECTION_ORDER.index(section.name) > _SECTION_ORDER.index(name):
+                wanted = f"`{name}` before `{section.name}`"
+                self.cursor.report(token.span, wanted, "got it after")
+                return
+
+    def _section(self, name: SectionName) -> syntax.Section | None:
+        """`section` = name , "{" , { rule } , "}" , ";"."""
+        token = self.cursor.advance()
+        if not self.cursor.accept("{"):
+            self.cursor.report_current("`{`", "a section's rules stand in braces")
+            self._skip_to_section()
+            return None
+        rules = self._rules_of_section()
+        if not self.cursor.accept("}"):
+            self.cursor.report_current("`}`", f"the section `{name}` is not closed")
+        elif not self.cursor.accept(";"):
+            self.cursor.report_current("`;`", "the `}` of a section is followed by `;`")
+        return syntax.Section(name=name, rules=rules, span=token.span)
+
+    def _rules_of_section(self) -> tuple[syntax.Rule, ...]:
+        rules = []
+        while not self._at_section_end():
+            self._rules += 1
+            if self._rules > MAX_RULES:
+                self.cursor.report(self.cursor.current.span, f"at most {MAX_RULES} rules", "more")
+                self.cursor.stop()
+                break
+            try:
+                rules.append(self._rule())
+            except UnexpectedTokenError:
+                self._skip_rule()
+        return tuple(rules)
+
+    def _at_section_end(self) -> bool:
+        token = self.cursor.current
+        if token.text in _SECTIONS:
+            return self.cursor.ahead().text == "{"
+        return token.text == "}" or token.kind is TokenKind.END
+
+    def _skip_rule(self) -> None:
+        # A `;` ends the rule only if a rule can start after it: it may stand where `,` belongs.
+        while not self._at_section_end():
+            if self.cursor.advance().text == ";" and self._at_rule_start():
+                return
+
+    def _skip_to_section(self) -> None:
+        self.cursor.advance()
+        while not self.cursor.at_end and self.cursor.current.text not in _SECTIONS:
+            self.cursor.advance()
+
+    def _at_rule_start(self) -> bool:
+        token = self.cursor.current
+        if token.kind is TokenKind.WORD:
+            return self.cursor.ahead().text == ":" or token.text in _SECTIONS
+        return token.text in _RULE_STARTS
+
+    # --- rules ---
+
+    def _rule(self) -> syntax.Rule:
+        """`rule` = [ conditions ] , "=>" , action , ";"."""
+        start = self.cursor.current.start
+        conditions = () if self.cursor.current.text == "=>" else self._conditions()
+        self.cursor.expect("=>", self._arrow_hint())
+        action = self._action()
+        span = self.cursor.span_from(start)
+        if not self.cursor.accept(";"):
+            hint = "one action a rule" if self.cursor.current.text == "," else ""
+            self.cursor.report_current("`;`", hint or "a rule ends with `;`")
+            if not self._at_rule_start():
+                self._skip_rule()
+        return syntax.Rule(conditions=conditions, action=action, span=span)
+
+    def _arrow_hint(self) -> str:
+        if self.cursor.current.text in {"[", "!"}:
+            return "conditions are joined with `&&`"
+        return ""
+
+    def _conditions(self) -> tuple[syntax.Condition, ...]:
+        """`conditions` = condition , { "&&" , condition }."""
+        conditions = [self._condition()]
+        while self.cursor.accept("&&"):
+            conditions.append(self._condition())
+        return tuple(conditions)
+
+    def _condition(self) -> syntax.Condition:
+        """`condition` = "!" , body | [ identifier , ":" ] , body."""
+        start = self.cursor.current.start
+        negated = self.cursor.accept("!")
+        identifier = None
+        if self.cursor.current.kind is TokenKind.WORD:
+            if negated:
+                raise self.cursor.unexpected("`[`", "a negated condition names no claims")
+            identifier = self._binding()
+        tests = self._condition_body()
+        return syntax.Condition(
+            identifier=identifier,
+            negated=negated,
+            tests=tests,
+            span=self.cursor.span_from(start),
+        )
+
+    def _binding(self) -> syntax.Identifier:
+        token = self.cursor.current
+        if self.cursor.ahead().text != ":":
+            raise self.cursor.unexpected("a condition or `=>`", _word_hint(token))
+        if token.text in _RESERVED:
+            raise self.cursor.unexpected("a name", f"`{token.text}` is a word of the language")
+        self.cursor.advance()
+        self.cursor.advance()
+        if self.cursor.current.text == "!":
+            raise self.cursor.unexpected("`[`", "a negated condition names no claims")
+        return syntax.Identifier(name=token.text, span=token.span)
+
+    def _condition_body(self) -> tuple[syntax.PropertyTest, ...]:
+        """`body` = "[" , propertyTest , { "," , propertyTest } , "]"."""
+        self.cursor.expect("[", "a condition stands in `[` and `]`")
+        tests = [self._property_test()]
+        while self.cursor.accept(","):
+            tests.append(self._property_test())
+        hint = ""
+        if self.cursor.current.text in {"&&", ";"}:
+            hint = "the tests of one condition are separated by commas"
+        if not self.cursor.accept("]"):
+            raise self.cursor.unexpected("`,` or `]`", hint)
+        return tuple(tests)
+
+    def _property_test(self) -> syntax.PropertyTest:
+        """`propertyTest` = property , comparison , expression."""
+        start = self.cursor.current.start
+        name = self._property("a condition tests type, value, valueType or issuer")
+        operator = _OPERATORS.get(self.cursor.current.text)
+        if operator is None:
+            hints = {"=": "`=` assigns; a condition compares with `==`", "=>": "write `>=`"}
+            raise self.cursor.unexpected("a comparison", hints.get(self.cursor.current.text, ""))
+        self.cursor.advance()
+        expression = self._expression(0)
+        return syntax.PropertyTest(
+            property=name,
+            operator=operator,
+            expression=expression,
+            span=self.cursor.span_from(start),
+        )
+
+    def _property(self, hint: str) -> PropertyName:
+        """`property` = "type" | "value" | "valueType" | "issuer"."""
+        token = self.cursor.current
+        name = _PROPERTIES.get(token.text)
+        if name is None:
+            raise self.cursor.unexpected("a property", meant(token.text, _PROPERTIES) or hint)
+        self.cursor.advance()
+        return name
+
+    # --- expressions ---
+
+    def _expression(self, depth: int) -> syntax.Expression:
+        """`expression` = string | integer | boolean | propertyAccess | functionCall."""
+        token = self.cursor.current
+        if token.kind is TokenKind.WORD and token.text not in _BOOLEANS:
+            return self._word_expression(token, depth)
+        value: str | int | bool
+        if token.kind is TokenKind.STRING:
+            value = string_value(token.text)
+        elif token.kind is TokenKind.INTEGER:
+            value = self._integer(token)
+        elif token.text in _BOOLEANS:
+            value = _BOOLEANS[token.text]
+        else:
+            raise self.cursor.unexpected("a value", _value_hint(token))
+        self.cursor.advance()
+        return syntax.Literal(value=value, span=token.span)
+
+    def _integer(self, token: Token) -> int:
+        if len(token.text) > _MAX_DIGITS:
+            raise self.cursor.unexpected(f"at most {_MAX_DIGITS} digits")
+        return int(token.text)
+
+    def _word_expression(self, token: Token, depth: int) -> syntax.Expression:
+        following = self.cursor.ahead().text
+        if following == ".":
+            return self._property_access()
+        if following == "(":
+            return self._function_call(depth)
+        raise self.cursor.unexpected("a value", _value_hint(token))
+
+    def _property_access(self) -> syntax.PropertyAccess:
+        """`propertyAccess` = identifier , "." , property."""
+        token = self.cursor.advance()
+        self.cursor.advance()
+        name = self._property("a claim has type, value, valueType and issuer")
+        identifier = syntax.Identifier(name=token.text, span=token.span)
+        span = self.cursor.span_from(token.start)
+        return syntax.PropertyAccess(identifier=identifier, property=name, span=span)
+
+    def _function_call(self, depth: int) -> syntax.FunctionCall:
+        """`functionCall` = functionName , "(" , [ expression , { "," , expression } ] , ")"."""
+        if depth >= _MAX_NESTING:
+            raise self.cursor.unexpected(f"at most {_MAX_NESTING} calls in each other")
+        token = self.cursor.advance()
+        self.cursor.advance()
+        arguments = []
+        if self.cursor.current.text != ")":
+            arguments.append(self._expression(depth + 1))
+            while self.cursor.accept(","):
+                arguments.append(self._expression(depth + 1))
+        if not self.cursor.accept(")"):
+            raise self.cursor.unexpected("`,` or `)`")
+        return syntax.FunctionCall(
+            name=token.text,
+            arguments=tuple(arguments),
+            span=self.cursor.span_from(token.start),
+        )
+
+    # --- actions ---
+
+    def _action(self) -> syntax.Action:
+        """`action` = ( "permit" | "deny" ) , "(" , ")" | actionName , "(" , claimSpec , ")"."""
+        token = self.cursor.current
+        name = _ACTIONS.get(token.text)
+        if name is None:
+            raise self.cursor.unexpected("an action", meant(token.text, _ACTIONS))
+        self.cursor.advance()
+        self.cursor.expect("(")
+        claim = None
+        if name in {ActionName.PERMIT, ActionName.DENY}:
+            self.cursor.expect(")", f"{name}() takes no argument")
+        else:
+            claim = self._claim_spec()
+            if not self.cursor.accept(")"):
+                raise self.cursor.unexpected("`)`", self._after_claim_hint(claim))
+        return syntax.Action(name=name, claim=claim, span=self.cursor.span_from(token.start))
+
+    def _after_claim_hint(self, claim: syntax.NewClaim | syntax.ClaimCopy) -> str:
+        if isinstance(claim, syntax.ClaimCopy):
+            return "claim= takes the name of a condition's claims and nothing else"
+        return ""
+
+    def _claim_spec(self) -> syntax.NewClaim | syntax.ClaimCopy:
+        """`claimSpec` = "claim" , "=" , identifier | assignment , { "," , assignment }."""
+        start = self.cursor.current.start
+        if self.cursor.accept("claim"):
+            self.cursor.expect("=")
+            token = self.cursor.current
+            if token.kind is not TokenKind.WORD:
+                raise self.cursor.unexpected("a name that a condition binds")
+            self.cursor.advance()
+            identifier = syntax.Identifier(name=token.text, span=token.span)
+            return syntax.ClaimCopy(identifier=identifier, span=self.cursor.span_from(start))
+        assignments = [self._assignment()]
+        while self.cursor.accept(","):
+            assignments.append(self._assignment())
+        return syntax.NewClaim(assignments=tuple(assignments), span=self.cursor.span_from(start))
+
+    def _assignment(self) -> syntax.Assignment:
+        """`assignment` = property , "=" , expression."""
+        token = self.cursor.current
+        hint = 'a claim is written type="name", value=expression'
+        if token.kind is TokenKind.WORD and self.cursor.ahead().text == ")":
+            hint = f"to copy a claim, write claim={token.text}"
+        name = self._property(hint)
+        self.cursor.expect("=", "an action assigns with one `=`")
+        expression = self._expression(0)
+        span = self.cursor.span_from(token.start)
+        return syntax.Assignment(property=name, expression=expression, span=span)
+
+
+def _start_hint(token: Token) -> str:
+    if token.text == "{":
+        return "the JSON format of 2018 was retired; rewrite the policy in the language of 1.0"
+    if token.text in _SECTIONS:
+        return "the version statement is required and comes first"
+    if token.kind is TokenKind.WORD:
+        return meant(token.text, ["version"])
+    return ""
+
+
+def _word_hint(token: Token) -> str:
+    if token.text in _ACTIONS:
+        return f"write `=> {token.text}(...)`: the arrow is needed even without conditions"
+    folded = token.text.lower()
+    if folded in _WORDS_OF_ADFS:
+        return _WORDS_OF_ADFS[folded]
+    return "a name is followed by `:` and its condition"
+
+
+def _value_hint(token: Token) -> str:
+    folded = token.text.lower()
+    if token.kind is TokenKind.DECIMAL:
+        return "numbers are integers"
+    if token.text == "[":
+        return "there are no arrays; several claims of one type make a set"
+    if folded in _BOOLEANS:
+        return f"upper and lower case matter: write `{folded}`"
+    if folded in {"null", "none"}:
+        return "there is no null"
+    if token.kind is TokenKind.WORD:
+        near = suggestion(token.text, _FUNCTIONS)
+        spelled = f" or {near}(...)" if near else ""
+        return f'write {token.text}.value{spelled} or "{token.text}"'
+    return "a string, an integer, true, false or a property such as c.value can stand here"
