@@ -99,9 +99,7 @@ def read_pem_chain(data: bytes, profile: ChainProfile) -> tuple[x509.Certificate
     try:
         certificates = tuple(x509.load_pem_x509_certificates(data))
         for certificate in certificates:
-            # `cryptography` parses extensions and keys late: make it do so inside this `try`.
-            _ = certificate.extensions
-            certificate.public_key()
+            _parse_wholly(certificate)
     except PARSE_ERRORS as error:
         raise _refused(
             profile, "cert_format", "X.509 certificates", f"{type(error).__name__}"
@@ -156,6 +154,24 @@ def common_name(name: x509.Name) -> str:
     """The one common name of `name`, or its whole text where it has none or several."""
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if len(found) == 1 else name.rfc4514_string()
+
+
+def _parse_wholly(certificate: x509.Certificate) -> None:
+    """Read each field once: `cryptography` parses them late, where no error is expected."""
+    for field in _FIELDS:
+        getattr(certificate, field)
+    certificate.public_key()
+
+
+_FIELDS = (
+    "subject",
+    "issuer",
+    "serial_number",
+    "not_valid_before_utc",
+    "not_valid_after_utc",
+    "signature_algorithm_oid",
+    "extensions",
+)
 
 
 def _check_algorithms(certificate: x509.Certificate, profile: ChainProfile) -> None:

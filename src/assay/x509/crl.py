@@ -105,6 +105,9 @@ def _parse(data: bytes) -> tuple[x509.CertificateRevocationList, frozenset[int]]
     if len(data) > _MAX_SIZE:
         raise _PartialCrlError(f"more than {_MAX_SIZE} bytes")
     crl = x509.load_der_x509_crl(data)
+    for field in ("issuer", "last_update_utc", "next_update_utc", "signature_algorithm_oid"):
+        # `cryptography` parses fields late, where no error is expected.
+        getattr(crl, field)
     for extension in crl.extensions:
         if extension.critical or extension.oid in _PARTIAL:
             raise _PartialCrlError(f"extension {extension.oid.dotted_string}")
