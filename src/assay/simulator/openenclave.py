@@ -24,6 +24,9 @@ SGX_LOCAL: Final = UUID("09268c33-6e0b-45e5-8a27-15644d0ef89a")
 EPID_LINKABLE: Final = UUID("f228aa3f-de4d-49d3-884c-b2aa87a50da6")
 EPID_UNLINKABLE: Final = UUID("5c35d290-a2c2-4c55-9e13-5ad732746c88")
 
+HEADER_SIZE: Final = 28
+"""Of evidence and endorsements; a legacy report has 16 bytes."""
+
 _REPORT_VERSION: Final = 1
 _HEADER_VERSION: Final = 3
 _ENDORSEMENTS_VERSION: Final = 1

@@ -30,6 +30,8 @@ FLAG_INITIALIZED: Final = 0x01
 FLAG_DEBUG: Final = 0x02
 FLAG_MODE64: Final = 0x04
 FLAG_PROVISION_KEY: Final = 0x10
+FLAG_KSS: Final = 0x80
+"""Key separation and sharing: the enclave has a configuration id."""
 
 _XFRM_LEGACY: Final = 0x03
 """x87 and SSE, which every enclave has."""

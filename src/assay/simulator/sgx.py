@@ -97,11 +97,16 @@ class SimulatedPlatform:
         chosen = describe_platform(
             at, status=status, qe_status=qe_status, advisory_ids=advisory_ids, **settings
         )
-        pki = SimulatedPki.create(at)
+        return cls.from_settings(chosen)
+
+    @classmethod
+    def from_settings(cls, settings: PlatformSettings) -> SimulatedPlatform:
+        """A new platform of these settings, with new keys."""
+        pki = SimulatedPki.create(settings.created_at)
         return cls(
-            settings=chosen,
+            settings=settings,
             pki=pki,
-            pck=issue_pck(chosen, pki, generate_key()),
+            pck=issue_pck(settings, pki, generate_key()),
             attestation_key=generate_key(),
         )
 
