@@ -11,12 +11,19 @@ help: ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
 
 $(RUN)/uv:
-	$(PY) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Assay needs Python 3.11 or later as '$(PY)'. Install it: sudo apt-get install python3;" \
+			"or name another one: make PY=python3.12" >&2; exit 1; }
+	@$(PY) -c 'import ensurepip' 2>/dev/null || { \
+		echo "'$(PY)' cannot make virtual environments. Install what is missing:" \
+			"sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV), once; takes about a minute"
+	@$(PY) -m venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
 
 $(VENV)/.deps: requirements/dev.txt pyproject.toml | $(RUN)/uv
-	$(RUN)/uv pip install --python $(RUN)/python --quiet --require-hashes -r requirements/dev.txt
-	$(RUN)/uv pip install --python $(RUN)/python --quiet --no-deps --editable .
+	@$(RUN)/uv pip install --python $(RUN)/python --quiet --require-hashes -r requirements/dev.txt
+	@$(RUN)/uv pip install --python $(RUN)/python --quiet --no-deps --editable .
 	@touch $@
 
 deps: $(VENV)/.deps ## Install the locked dependencies and this package into .venv
@@ -30,23 +37,23 @@ format: $(VENV)/.deps ## Rewrite to the house style
 
 check: lint types architecture test ## Everything CI runs except the fuzzers
 
-lint: $(VENV)/.deps
-	$(RUN)/ruff format --check .
-	$(RUN)/ruff check .
+lint: $(VENV)/.deps ## Style
+	$(RUN)/ruff format --check --quiet .
+	$(RUN)/ruff check --quiet .
 
-types: $(VENV)/.deps
+types: $(VENV)/.deps ## Types
 	$(RUN)/mypy
 
-architecture: $(VENV)/.deps
-	$(RUN)/lint-imports
-	$(RUN)/deptry src
+architecture: $(VENV)/.deps ## Layers and dependencies
+	$(RUN)/lint-imports --no-logo
+	$(RUN)/deptry --no-ansi src
 
 test: $(VENV)/.deps ## Tests with the coverage gates; narrow with T=tests/unit/test_wire.py
 ifneq ($(T),)
-	$(RUN)/pytest $(T)
+	$(RUN)/pytest -q $(T)
 else
 	$(RUN)/coverage erase
-	$(RUN)/coverage run -m pytest
+	$(RUN)/coverage run -m pytest -q
 	$(RUN)/coverage combine --quiet
 	@$(MAKE) --no-print-directory coverage
 endif
