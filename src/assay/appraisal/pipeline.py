@@ -22,6 +22,7 @@ from assay.appraisal.result import (
     Verdict,
 )
 from assay.claims import Claim, ClaimSet
+from assay.claims.names import Where, claim_names
 from assay.encoding import JsonValue
 from assay.endorsements.anchors import Anchors
 from assay.endorsements.collateral import DcapCollateral
@@ -37,7 +38,7 @@ from assay.evidence.dcap.checks import Check
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.dcap.tcb import TcbAppraisal
 from assay.evidence.dcap.verify import DcapVerification
-from assay.evidence.format import EvidenceT, Format, VerifiedT
+from assay.evidence.format import AttestationType, EvidenceT, Format, VerifiedT
 from assay.evidence.registry import FORMATS
 from assay.policy import CompiledPolicy, Decision, PolicyEvaluationError
 
@@ -60,6 +61,9 @@ class AppraisalContext:
 
     collateral: DcapCollateral
     policy: CompiledPolicy
+    policy_signer: JsonValue = None
+    """The JWK of the key that signed the stored policy; `None` where it is unsigned or a draft."""
+
     at: datetime
     roots: Anchors
     settings: AppraisalSettings
@@ -209,7 +213,8 @@ def _token_claims(
     context: AppraisalContext,
 ) -> dict[str, JsonValue]:
     settings = context.settings
-    claims: dict[str, JsonValue] = dict(issued)
+    reserved = _service_claims(request.evidence_type)
+    claims = {name: value for name, value in issued.items() if name not in reserved}
     if settings.compatibility is Compatibility.CURRENT:
         if issued:
             claims["x-ms-policy"] = issued
@@ -220,9 +225,10 @@ def _token_claims(
         claims["x-assay-expired-collateral"] = list(known.verified.stale)
     if known.verified.simulated:
         claims["x-assay-simulated"] = True
+    if context.policy_signer is not None:
+        claims["x-ms-policy-signer"] = context.policy_signer
     if request.nonce is not None:
         claims["nonce"] = request.nonce
-    # The service's own claims come last: a policy cannot shadow what the evidence says.
     return {
         **claims,
         **known.bound,
@@ -230,6 +236,14 @@ def _token_claims(
         "x-ms-policy-hash": context.policy.hash,
         "x-ms-ver": "1.0",
     }
+
+
+@cache
+def _service_claims(evidence_type: AttestationType) -> frozenset[str]:
+    """The names that are the service's: a policy that issues one of them cannot shadow it."""
+    return frozenset(
+        row.name for row in claim_names(evidence_type.value).values() if Where.TOKEN in row.where
+    )
 
 
 def _tcb_claims(tcb: TcbAppraisal) -> dict[str, JsonValue]:
