@@ -96,7 +96,10 @@ _COMMON: Final[tuple[_Row, ...]] = (
     (_STRING, _TOKEN, "iss jti nonce x-ms-ver x-ms-policy-hash"),
     (_INTEGER, _TOKEN, "iat nbf exp"),
     (_OBJECT, _TOKEN, "x-ms-policy x-ms-policy-signer x-ms-runtime x-ms-inittime"),
+    # Under which circumstances a token is worth less than others.
     (_BOOLEAN, _TOKEN, "x-assay-simulated"),
+    (_STRINGS, _TOKEN, "x-assay-expired-collateral"),
+    (_STRING, _TOKEN, "x-assay-verified-at x-assay-init-time-data"),
 )
 
 _SGX: Final[tuple[_Row, ...]] = (
