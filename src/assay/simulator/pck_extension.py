@@ -119,7 +119,8 @@ def boolean(*, flag: bool) -> bytes:
 
 def integer(number: int) -> bytes:
     """An INTEGER of the fewest bytes that keep its sign."""
-    return _value(_INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+    magnitude = ~number if number < 0 else number
+    return _value(_INTEGER, number.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True))
 
 
 def _value(tag: int, content: bytes) -> bytes:
