@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.appraisal import (
     AppraisalContext,
@@ -40,7 +42,7 @@ def platform(at: datetime) -> SimulatedPlatform:
     return SimulatedPlatform.create(at)
 
 
-def judge(attempt: Attempt, settings: AppraisalSettings = EVERY_STATUS) -> AppraisalResult:
+def judge(attempt: Attempt, memory: DcapMemory | None = None) -> AppraisalResult:
     request = AppraisalRequest(
         evidence_type=attempt.evidence_type,
         evidence=attempt.evidence,
@@ -52,8 +54,8 @@ def judge(attempt: Attempt, settings: AppraisalSettings = EVERY_STATUS) -> Appra
         policy=PERMIT_ALL,
         at=attempt.at,
         roots=attempt.roots,
-        settings=settings,
-        memory=DcapMemory(attempt.roots),
+        settings=EVERY_STATUS,
+        memory=memory or DcapMemory(attempt.roots),
     )
     return appraise(request, context)
 
@@ -114,6 +116,72 @@ def test_every_fault_is_refused_for_its_reason_and_no_other(
     assert fault.check in checks(result)
     assert checks(result) == {fault.check} or fault.name in SHARED
     assert not result.token_claims
+
+
+def test_what_is_remembered_of_sound_evidence_hides_no_fault(platform: SimulatedPlatform) -> None:
+    memory = DcapMemory(platform.anchors)
+    accepted: list[str] = []
+
+    for fault in FAULTS:
+        assert judge(sound(platform), memory).verdict is Verdict.PERMIT
+        attempt = fault.apply(platform)
+        if attempt.roots == memory.roots and fault.check not in checks(judge(attempt, memory)):
+            accepted.append(fault.name)
+
+    assert accepted == []
+
+
+CERTIFICATES_OFFSET: Final = 432 + 4 + 64 + 64 + 384 + 64 + 2 + 32 + 2 + 4
+
+
+@pytest.mark.property
+@given(position=st.integers(0, CERTIFICATES_OFFSET - 1), bit=st.integers(0, 7))
+def test_no_bit_of_a_quote_can_be_changed(
+    platform: SimulatedPlatform, position: int, bit: int
+) -> None:
+    """BI-13. What follows is PEM, in which white space carries no meaning."""
+    changed = bytearray(platform.quote())
+    changed[position] ^= 1 << bit
+
+    result = judge(sound(platform, bytes(changed)))
+
+    assert result.verdict is Verdict.INVALID
+
+
+@pytest.mark.property
+@pytest.mark.parametrize(
+    "document",
+    [
+        "tcb_info",
+        "tcb_info_signature",
+        "qe_identity",
+        "qe_identity_signature",
+        "root_ca_crl",
+        "pck_crl",
+    ],
+)
+@given(fraction=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_no_bit_of_collateral_can_be_changed(
+    platform: SimulatedPlatform, document: str, fraction: float, bit: int
+) -> None:
+    """CH-03, CH-05, CH-06."""
+    collateral = platform.collateral(platform.settings.created_at)
+    text = bytearray(getattr(collateral, document))
+    text[int(fraction * len(text))] ^= 1 << bit
+    changes: dict[str, Any] = {document: bytes(text)}
+
+    result = judge(sound(platform, collateral=replace(collateral, **changes)))
+
+    assert result.verdict is Verdict.INVALID
+
+
+@pytest.mark.property
+@given(data=st.data())
+def test_no_prefix_of_a_quote_is_a_quote(platform: SimulatedPlatform, data: st.DataObject) -> None:
+    quote = platform.quote()
+    size = data.draw(st.integers(0, len(quote) - 1))
+
+    assert judge(sound(platform, quote[:size])).verdict is Verdict.INVALID
 
 
 @pytest.mark.parametrize("version", [3, 4, 5])
