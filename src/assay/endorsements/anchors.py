@@ -38,17 +38,21 @@ def read_anchors(documents: Iterable[bytes], *, simulated: bool = False) -> Anch
         SettingsError: A document holds no certificate, or one without an elliptic-curve key.
     """
     return tuple(
-        TrustAnchor.from_certificate(certificate, simulated=simulated)
-        for document in documents
-        for certificate in _read_certificates(document)
+        anchor for document in documents for anchor in _read_document(document, simulated=simulated)
     )
 
 
-def _read_certificates(document: bytes) -> list[x509.Certificate]:
+def _read_document(document: bytes, *, simulated: bool) -> list[TrustAnchor]:
     try:
-        if b"-----BEGIN" in document:
-            return x509.load_pem_x509_certificates(document)
-        return [x509.load_der_x509_certificate(document)]
+        certificates = (
+            x509.load_pem_x509_certificates(document)
+            if b"-----BEGIN" in document
+            else [x509.load_der_x509_certificate(document)]
+        )
+        return [
+            TrustAnchor.from_certificate(certificate, simulated=simulated)
+            for certificate in certificates
+        ]
     except PARSE_ERRORS as error:
         raise SettingsError(
             "trusted roots: expected certificates in PEM or DER, got something else"

@@ -7,11 +7,12 @@ Source: Intel SGX PCS API v4, "Get TCB Info" and "Get Enclave Identity"; v3 for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from itertools import pairwise
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -103,6 +104,8 @@ class EnclaveIdentity:
     """Highest ISVSVN first, whatever the order in the document."""
 
 
+_LevelT = TypeVar("_LevelT", TcbLevel, EnclaveTcbLevel)
+
 _Svn = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _U16 = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
@@ -192,7 +195,7 @@ def parse_tcb_info(document: bytes) -> TcbInfo:
     if wire.tcbType != 0:
         raise EncodingError(f"TCB info: expected tcbType 0, got {wire.tcbType}")
     rows = [_read_level(level, wire.version) for level in wire.tcbLevels]
-    levels = sorted((level for level, _ in rows), key=_level_key, reverse=True)
+    levels = _ranked([level for level, _ in rows], _level_key, "TCB info")
     return TcbInfo(
         tee=wire.id or "SGX",
         version=wire.version,
@@ -201,7 +204,7 @@ def parse_tcb_info(document: bytes) -> TcbInfo:
         fmspc=decode_hex(wire.fmspc, "TCB info fmspc", size=6),
         pceid=decode_hex(wire.pceId, "TCB info pceId", size=2),
         evaluation_number=wire.tcbEvaluationDataNumber,
-        levels=tuple(levels),
+        levels=levels,
         component_names=rows[0][1],
     )
 
@@ -239,7 +242,7 @@ def parse_enclave_identity(document: bytes) -> EnclaveIdentity:
         attributes_mask=decode_hex(wire.attributesMask, "attributesMask", size=16),
         mr_signer=decode_hex(wire.mrsigner, "mrsigner", size=32),
         isv_prod_id=wire.isvprodid,
-        levels=tuple(sorted(levels, key=lambda level: level.isv_svn, reverse=True)),
+        levels=_ranked(levels, lambda level: level.isv_svn, what),
     )
 
 
@@ -279,6 +282,17 @@ def _read_v2_tcb(tcb: Mapping[str, Any]) -> tuple[bytes, int, tuple[str, ...]]:
         raise EncodingError(f"TCB level: expected {missing[0]}, got none")
     components = bytes(_convert(tcb[name], _Svn, name) for name in _V2_COMPONENTS)
     return components, _convert(tcb["pcesvn"], _U16, "pcesvn"), ("",) * COMPONENT_COUNT
+
+
+def _ranked(
+    levels: Sequence[_LevelT], versions: Callable[[_LevelT], Any], what: str
+) -> tuple[_LevelT, ...]:
+    """Highest first; where two levels contradict each other, their order would decide."""
+    ranked = tuple(sorted(levels, key=versions, reverse=True))
+    for level, following in pairwise(ranked):
+        if versions(level) == versions(following) and level != following:
+            raise EncodingError(f"{what}: expected one statement on each TCB level, got two")
+    return ranked
 
 
 def _level_key(level: TcbLevel) -> tuple[bytes, int, bytes]:

@@ -33,8 +33,15 @@ PARSE_ERRORS = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    Warning,
 )
-"""What `cryptography` raises on certificates and CRLs that do not parse."""
+"""What `cryptography` raises on certificates and CRLs that do not parse.
+
+A warning is one of them where the interpreter was told to make errors of warnings.
+"""
+
+_SHOWN_CHARACTERS = 64
+"""The longest common name that RFC 5280 allows; the rest of a longer one is not shown."""
 
 _PEM_CHAIN = re.compile(
     rb"(?:\s*-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]{1,16384}-----END CERTIFICATE-----)+\s*"
@@ -115,7 +122,9 @@ def verify_chain(
 ) -> CertificateChain:
     """Verify names, constraints and signatures up to a pinned root.
 
-    Validity periods and revocation are left to the caller, who has the time and the CRLs.
+    Validity periods and revocation are left to the caller, who has the time and the CRLs. Path
+    lengths are not compared: the profile fixes the length, and one genuine root of Intel's says 0
+    above an intermediate CA, which RFC 5280 ignores in a trust anchor.
 
     Args:
         certificates: Leaf first, root last, complete.
@@ -132,7 +141,8 @@ def verify_chain(
         _check_algorithms(certificate, profile)
         _check_subject(certificate, names, profile)
     for index, certificate in enumerate(certificates):
-        _check_extensions(certificate, profile, is_ca=index > 0 or profile.ca_leaf)
+        _check_critical_extensions(certificate, profile)
+        _check_role(certificate, profile, is_ca=index > 0 or profile.ca_leaf)
     anchor = _find_anchor(certificates[-1], anchors, profile)
     for child, parent in zip(certificates, (*certificates[1:], certificates[-1]), strict=True):
         _check_issued(child, parent, profile)
@@ -156,11 +166,19 @@ def common_name(name: x509.Name) -> str:
     return str(found[0].value) if len(found) == 1 else name.rfc4514_string()
 
 
+def shown_name(name: x509.Name) -> str:
+    """The common name for error texts: quoted, escaped and cut, as anybody may have chosen it."""
+    text = common_name(name)
+    return repr(text[:_SHOWN_CHARACTERS]) + ("…" if len(text) > _SHOWN_CHARACTERS else "")
+
+
 def _parse_wholly(certificate: x509.Certificate) -> None:
     """Read each field once: `cryptography` parses them late, where no error is expected."""
     for field in _FIELDS:
         getattr(certificate, field)
     certificate.public_key()
+    if certificate.serial_number <= 0:
+        raise ValueError("a serial number below 1 (RFC 5280 section 4.1.2.2)")
 
 
 _FIELDS = (
@@ -196,9 +214,8 @@ def _check_subject(
         )
 
 
-def _check_extensions(certificate: x509.Certificate, profile: ChainProfile, *, is_ca: bool) -> None:
-    extensions = certificate.extensions
-    for extension in extensions:
+def _check_critical_extensions(certificate: x509.Certificate, profile: ChainProfile) -> None:
+    for extension in certificate.extensions:
         if extension.critical and extension.oid not in _KNOWN_EXTENSIONS:
             raise _refused(
                 profile,
@@ -206,6 +223,10 @@ def _check_extensions(certificate: x509.Certificate, profile: ChainProfile, *, i
                 "no unknown critical extension",
                 f"{extension.oid.dotted_string} in {_named(certificate)}",
             )
+
+
+def _check_role(certificate: x509.Certificate, profile: ChainProfile, *, is_ca: bool) -> None:
+    extensions = certificate.extensions
     try:
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
@@ -260,7 +281,7 @@ def _check_issued(child: x509.Certificate, parent: x509.Certificate, profile: Ch
 
 
 def _named(certificate: x509.Certificate) -> str:
-    return repr(common_name(certificate.subject))
+    return shown_name(certificate.subject)
 
 
 def _refused(

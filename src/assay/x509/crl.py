@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 from assay.errors import Finding, UntrustedEvidenceError
-from assay.x509.chain import PARSE_ERRORS, common_name
+from assay.x509.chain import PARSE_ERRORS, shown_name
 from assay.x509.validity import Validity
 
 _MAX_SIZE = 4 * 1024 * 1024
@@ -72,7 +72,7 @@ def verify_crl(
     except PARSE_ERRORS as error:
         raise refused("crl_format", "a DER CRL", f"{type(error).__name__}") from error
     if crl.issuer != issuer:
-        raise refused("crl_issuer", f"issuer {common_name(issuer)}", common_name(crl.issuer))
+        raise refused("crl_issuer", f"issuer {shown_name(issuer)}", shown_name(crl.issuer))
     if crl.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise refused(
             "crl_signature",
@@ -80,7 +80,7 @@ def verify_crl(
             crl.signature_algorithm_oid.dotted_string,
         )
     if not crl.is_signature_valid(issuer_key):
-        raise refused("crl_signature", f"a signature by {common_name(issuer)}", "a bad one")
+        raise refused("crl_signature", f"a signature by {shown_name(issuer)}", "a bad one")
     if crl.next_update_utc is None:
         raise refused("crl_format", "a nextUpdate", "none")
     return VerifiedCrl(

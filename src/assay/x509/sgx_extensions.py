@@ -172,7 +172,7 @@ def _octets(value: asn1.TLV, size: int, name: str) -> bytes:
 def _integer(value: asn1.TLV, maximum: int, name: str) -> int:
     number: int = value.parse(int)
     if not 0 <= number <= maximum:
-        raise ValueError(f"{name} {number}, not 0 to {maximum}")
+        raise ValueError(f"{name} outside 0 to {maximum}")
     return number
 
 

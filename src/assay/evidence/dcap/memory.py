@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Final, Generic, TypeVar
 
 from assay.endorsements.anchors import Anchors
@@ -28,10 +29,11 @@ _PLATFORMS: Final = 4096
 class BoundedMemory(Generic[_KeyT, _ValueT]):
     """A mapping that forgets what was used least recently."""
 
-    __slots__ = ("_entries", "_size")
+    __slots__ = ("_entries", "_lock", "_size")
 
     def __init__(self, size: int) -> None:
         self._entries: OrderedDict[_KeyT, _ValueT] = OrderedDict()
+        self._lock = Lock()
         self._size = size
 
     def __len__(self) -> int:
@@ -40,14 +42,17 @@ class BoundedMemory(Generic[_KeyT, _ValueT]):
     def recall(self, key: _KeyT, make: Callable[[], _ValueT]) -> _ValueT:
         """The value kept for `key`, or a new one; nothing is kept where `make` raises."""
         entries = self._entries
-        value = entries.get(key)
-        if value is None:
-            value = make()
+        with self._lock:
+            value = entries.get(key)
+            if value is not None:
+                entries.move_to_end(key)
+                return value
+        # Outside the lock: others need not wait while a certificate chain is verified.
+        value = make()
+        with self._lock:
             entries[key] = value
             if len(entries) > self._size:
                 entries.popitem(last=False)
-        else:
-            entries.move_to_end(key)
         return value
 
 

@@ -45,6 +45,8 @@ class QuoteSignature:
     qe_auth_data: bytes
     certification_type: int
     certification_data: bytes
+    nested: bool
+    """Whether the parts came wrapped in certification data of type 6."""
 
     quoting_part: bytes
     """Everything but `signature`: the same in every quote of a platform until its QE changes."""
@@ -95,6 +97,7 @@ def _read_quoting_part(quoting_part: bytes, signature: bytes, *, nested: bool) -
         qe_auth_data=qe_auth_data,
         certification_type=certification_type,
         certification_data=certification_data,
+        nested=nested,
         quoting_part=quoting_part,
     )
 

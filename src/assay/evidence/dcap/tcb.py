@@ -22,9 +22,24 @@ from assay.errors import Finding, UntrustedEvidenceError
 from assay.x509 import SgxExtensions
 
 _OUT_OF_DATE: Final = frozenset({TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED})
+_QE_STATUSES: Final = frozenset(
+    {
+        TcbStatus.UP_TO_DATE,
+        TcbStatus.CONFIGURATION_NEEDED,
+        TcbStatus.OUT_OF_DATE,
+        TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED,
+        TcbStatus.REVOKED,
+    }
+)
+"""Intel defines no other for enclaves: convergence would pass a further one over in silence."""
+
 _CONFIGURATION: Final = frozenset(
     {TcbStatus.CONFIGURATION_NEEDED, TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED}
 )
+
+
+_SHOWN_CHARACTERS: Final = 64
+"""How much of an unknown status an error shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +100,11 @@ def appraise_tcb(
     """
     platform = match_platform_level(extensions, tcb_info)
     qe = match_enclave_level(qe_isv_svn, qe_identity)
-    platform_status = _status(platform.status, "dcap.tcb_info")
-    qe_status = _status(qe.status, "dcap.qe_identity")
+    platform_status = _status(platform.status, frozenset(TcbStatus), "dcap.tcb_info")
+    _check_not_revoked(platform_status, "platform")
+    qe_status = _status(qe.status, _QE_STATUSES, "dcap.qe_identity")
+    _check_not_revoked(qe_status, "QE")
     status = converge(platform_status, [qe_status])
-    if status is TcbStatus.REVOKED:
-        revoked = "platform" if platform_status is TcbStatus.REVOKED else "QE"
-        raise _refused(
-            "dcap.tcb.tcb_revoked", "a TCB level that is not revoked", f"the {revoked}'s is Revoked"
-        )
     return TcbAppraisal(
         status=status,
         platform_status=platform_status,
@@ -161,13 +173,22 @@ def converge(platform: TcbStatus, components: Iterable[TcbStatus]) -> TcbStatus:
     return TcbStatus.OUT_OF_DATE
 
 
-def _status(text: str, check: str) -> TcbStatus:
-    try:
-        return TcbStatus(text)
-    except ValueError as error:
+def _status(text: str, allowed: frozenset[TcbStatus], check: str) -> TcbStatus:
+    for status in allowed:
+        if text == status.value:
+            return status
+    raise _refused(
+        f"{check}.tcb_unrecognized",
+        f"one of {', '.join(sorted(allowed))}",
+        repr(text[:_SHOWN_CHARACTERS]),
+    )
+
+
+def _check_not_revoked(status: TcbStatus, whose: str) -> None:
+    if status is TcbStatus.REVOKED:
         raise _refused(
-            f"{check}.tcb_unrecognized", f"one of {', '.join(TcbStatus)}", repr(text)
-        ) from error
+            "dcap.tcb.tcb_revoked", "a TCB level that is not revoked", f"the {whose}'s is Revoked"
+        )
 
 
 def _platform_shortfalls(

@@ -145,6 +145,8 @@ def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee
     if memory.roots != context.roots:
         raise ValueError("the memory is that of other roots")
     key = hashlib.sha256(signature.quoting_part)
+    # The same bytes mean other parts in a version 3 quote than in later ones.
+    key.update(b"nested" if signature.nested else b"listed")
     key.update(context.collateral.digest)
     key.update(tee.value.encode())
     return memory.platforms.recall(key.digest(), lambda: _establish_trust(signature, context, tee))
