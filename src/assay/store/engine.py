@@ -1,0 +1,198 @@
+"""A database connection set up for the store, and its failures in the operator's words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from assay.errors import SettingsError, StoreUnavailableError
+
+BUSY_TIMEOUT: Final = timedelta(seconds=10)
+"""How long a write waits for another process's. Writes take milliseconds, so more is a hang."""
+
+_WAL_PAUSE: Final = timedelta(milliseconds=10)
+
+_PRIMARY_CODE: Final = 0xFF
+"""The part of a SQLite error code that names its kind; the rest tells where it came from."""
+
+_WRITE: Final = "assay_write"
+
+_SQLITE_REASONS: Final = {
+    sqlite3.SQLITE_BUSY: (
+        "another process held its lock for too long",
+        "stop what keeps it open, such as a backup or a shell, and try again",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "it is read-only",
+        "make the file and its folder writable for the user that the service runs as",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "it cannot be opened",
+        "create its folder and make it writable for the user that the service runs as",
+    ),
+    sqlite3.SQLITE_FULL: ("its disk is full", "free space or enlarge the volume"),
+    sqlite3.SQLITE_IOERR: ("its disk failed to read or write", "check the volume and its quota"),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "restore a backup"),
+    sqlite3.SQLITE_NOTADB: (
+        "the file is not a database of SQLite",
+        "name another file, or restore a backup",
+    ),
+    sqlite3.SQLITE_PERM: ("access was denied", "give the service's user access to the file"),
+}
+
+
+def create_engine(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> sa.Engine:
+    """An engine for the database at `url`; a SQLite file that is not there yet is created.
+
+    SQLite runs in WAL mode, so that readers never wait for a writer.
+
+    Raises:
+        SettingsError: The URL does not parse, its driver is not installed, or it names no
+            plain SQLite file; in memory, every process and thread would have its own.
+        StoreUnavailableError: The SQLite file cannot be created.
+    """
+    try:
+        parsed = make_url(url)
+        file = _sqlite_file(parsed)
+        # The driver is imported here, and is missing where an optional extra is.
+        engine = sa.create_engine(parsed)
+    except (ImportError, SQLAlchemyError, ValueError) as error:
+        # The URL may hold a password and is not repeated.
+        raise SettingsError(
+            "the database URL needs the form sqlite:////path/to/assay.db, or that of another "
+            f"database whose driver is installed; got one that fails with {type(error).__name__}"
+        ) from None
+    if file is not None:
+        _create_private_file(file)
+        event.listen(engine, "connect", partial(_configure_sqlite, busy_timeout=busy_timeout))
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection in a transaction that only reads.
+
+    Raises:
+        StoreUnavailableError: The database fails.
+    """
+    with _explained(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection in a transaction that writes: committed at the end, undone by an exception.
+
+    Raises:
+        StoreUnavailableError: The database fails.
+        IntegrityError: A row breaks a constraint; the caller knows what that means.
+    """
+    with (
+        _explained(),
+        engine.connect() as connection,
+        connection.execution_options(**{_WRITE: True}).begin(),
+    ):
+        yield connection
+
+
+def _sqlite_file(url: URL) -> Path | None:
+    if url.get_backend_name() != "sqlite":
+        return None
+    database = url.database or ":memory:"
+    if database == ":memory:" or database.startswith("file:"):
+        raise SettingsError(
+            "the database URL needs the path of a file, as in sqlite:////path/to/assay.db; a "
+            "SQLite database in memory is another one for every worker and gone after a restart"
+        )
+    return Path(database)
+
+
+def _create_private_file(path: Path) -> None:
+    try:
+        # Made before SQLite does, so that sealed keys are never in a file that others can read;
+        # its WAL files take the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the database {path} cannot be created: {error.strerror}; create its folder and make "
+            "it writable for the user that the service runs as"
+        ) from error
+
+
+def _configure_sqlite(
+    connection: sqlite3.Connection, _record: object, *, busy_timeout: timedelta
+) -> None:
+    # The driver begins no transactions by itself; `_begin_sqlite` says which kind is wanted.
+    connection.isolation_level = None
+    _enter_wal(connection, busy_timeout)
+    connection.execute(f"PRAGMA busy_timeout = {busy_timeout // timedelta(milliseconds=1)}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # NORMAL may lose the last commits when the power fails. A lost signing key leaves tokens that
+    # nobody can verify, and a lost policy change one that was confirmed; writes are rare here.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _enter_wal(connection: sqlite3.Connection, busy_timeout: timedelta) -> None:
+    # SQLite's own waiting does not cover this switch: of several workers that open a new database
+    # at the same moment, one may be told at once that it is locked.
+    connection.execute("PRAGMA busy_timeout = 0")
+    for _ in range(busy_timeout // _WAL_PAUSE):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_WAL_PAUSE.total_seconds())
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another one wrote between;
+    # taking the write lock at the start waits for it instead.
+    write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except PoolTimeoutError as error:
+        raise StoreUnavailableError(
+            "the database does not answer: every connection is in use; try again, or look for a "
+            "request that hangs"
+        ) from error
+    except DBAPIError as error:
+        reason, remedy = _explanation(error.orig)
+        raise StoreUnavailableError(f"the database does not answer: {reason}; {remedy}") from error
+
+
+def _explanation(error: Any) -> tuple[str, str]:  # noqa: ANN401  # each driver has its own
+    code = getattr(error, "sqlite_errorcode", None)
+    known = None if code is None else _SQLITE_REASONS.get(code & _PRIMARY_CODE)
+    if known is None:
+        return (
+            f"{type(error).__name__}: {error}",
+            "upgrade its schema if that was never done, or see the database's own log",
+        )
+    return known

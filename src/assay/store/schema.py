@@ -1,0 +1,73 @@
+"""Bringing a database to this release's schema, and telling when it is of another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from assay.errors import StoreUnavailableError
+from assay.store.migrations.versions import r0001_first
+from assay.store.tables import METADATA
+
+HEAD: Final = r0001_first.revision
+"""The revision that this release needs; the newest module of `migrations/versions`."""
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+def upgrade_schema(connection: Connection) -> None:
+    """Apply the revisions that the database lacks, inside the connection's open transaction.
+
+    Raises:
+        StoreUnavailableError: A newer release wrote the schema.
+    """
+    config = _config()
+    _current(connection, ScriptDirectory.from_config(config))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def check_schema(connection: Connection) -> None:
+    """Check that the database has exactly this release's schema.
+
+    Raises:
+        StoreUnavailableError: It is older, newer, or empty.
+    """
+    current = _current(connection, ScriptDirectory.from_config(_config()))
+    if current != HEAD:
+        raise StoreUnavailableError(
+            f"the database has schema revision {current or 'none'} and this release needs {HEAD}; "
+            "upgrade it first"
+        )
+
+
+def run_migrations(context: ModuleType) -> None:
+    """Run what Alembic has planned, on the connection that `upgrade_schema` gave it."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=METADATA)
+    context.run_migrations()
+
+
+def _config() -> Config:
+    config = Config()
+    # Alembic reads the value as a template.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _current(connection: Connection, script: ScriptDirectory) -> str | None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in known:
+        raise StoreUnavailableError(
+            f"the database has schema revision {current}, which a newer release wrote; "
+            "run that release, or restore the backup from before its upgrade"
+        )
+    return current
