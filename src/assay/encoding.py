@@ -104,13 +104,15 @@ def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> Js
     return value
 
 
-def parse_json_object(data: bytes, what: str) -> dict[str, JsonValue]:
+def parse_json_object(
+    data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH
+) -> dict[str, JsonValue]:
     """Parse strict JSON that must be an object.
 
     Raises:
         EncodingError: Not strict JSON, or not an object.
     """
-    value = parse_json(data, what)
+    value = parse_json(data, what, max_depth=max_depth)
     if not isinstance(value, dict):
         raise EncodingError(f"{what}: expected a JSON object, got {json_type(value)}")
     return value

@@ -1,0 +1,169 @@
+"""The use case `attest`: evidence in, a token out, or the reason why not.
+
+Everything that waits is done first (collateral); the appraisal itself is pure, and short enough
+to run where it is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from assay.appraisal import AppraisalContext, AppraisalRequest, AppraisalResult, Verdict, appraise
+from assay.encoding import JsonValue
+from assay.endorsements.collateral import DcapCollateral
+from assay.endorsements.source import CollateralSource, EvaluationSelection, unavailable
+from assay.errors import (
+    AssayError,
+    CollateralUnavailableError,
+    Finding,
+    PolicyDeniedError,
+    UntrustedEvidenceError,
+)
+from assay.evidence.registry import FORMATS
+from assay.service.instances import Instance, read_policy
+from assay.token import attestation_claims, sign_token, unsecured_token
+
+_JTI_BYTES: Final = 32
+_VERIFIED_AT: Final = "x-assay-verified-at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """What an attester gets, and why."""
+
+    token: str
+    result: AppraisalResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationService:
+    """Attests for any instance, with collateral from one source."""
+
+    source: CollateralSource
+    now: Callable[[], datetime]
+    """The clock that tokens are dated by."""
+
+    collateral_seconds: float = 20
+    """How long to wait for collateral."""
+
+    verify_at: datetime | None = None
+    """The instant to verify evidence at instead of now. Tokens say so."""
+
+    async def attest(
+        self, instance: Instance, request: AppraisalRequest, *, draft_policy: str | None = None
+    ) -> Attestation:
+        """Appraise evidence and issue a token.
+
+        A draft policy takes the place of the instance's own; the token is not signed then, so
+        that nobody can take it for a result.
+
+        Raises:
+            MalformedEvidenceError: The evidence does not follow its format.
+            UntrustedEvidenceError: A check failed. Carries every finding.
+            CollateralUnavailableError: Collateral is missing or out of date.
+            PolicySyntaxError: The draft policy is not a policy.
+            PolicyEvaluationError: A configuration rule of the draft policy fails.
+            PolicyDeniedError: The policy refused the evidence, or failed on it.
+        """
+        # 1. The policy that decides. Compiling a stranger's text may take a while.
+        if draft_policy is None:
+            policy = instance.policies[request.evidence_type]
+        else:
+            policy = await asyncio.to_thread(read_policy, draft_policy, instance.definition)
+        # 2. What the verification needs from elsewhere.
+        collateral = await self._gather(request, policy.evaluation)
+        # 3. The verification.
+        now = self.now()
+        result = appraise(
+            request,
+            AppraisalContext(
+                collateral=collateral,
+                policy=policy.compiled,
+                at=self.verify_at or now,
+                roots=instance.definition.roots,
+                settings=instance.definition.appraisal,
+                memory=instance.memory,
+            ),
+        )
+        if result.verdict is not Verdict.PERMIT:
+            raise refusal(result)
+        # 4. The token.
+        token = self._issue(instance, result, now, signed=draft_policy is None)
+        return Attestation(token=token, result=result)
+
+    async def _gather(
+        self, request: AppraisalRequest, evaluation: EvaluationSelection
+    ) -> DcapCollateral:
+        fmt = FORMATS[request.evidence_type]
+        platform = fmt.platform(fmt.parse(request.evidence))
+        try:
+            async with asyncio.timeout(self.collateral_seconds):
+                gathered = await self.source.gather(platform, evaluation=evaluation)
+        except TimeoutError as error:
+            raise unavailable(
+                f"collateral within {self.collateral_seconds:g} s",
+                "no answer from its source",
+                "try again; if it lasts, the service's operator must look at the source",
+            ) from error
+        return gathered.collateral
+
+    def _issue(
+        self, instance: Instance, result: AppraisalResult, now: datetime, *, signed: bool
+    ) -> str:
+        chosen = result.token_claims
+        if self.verify_at is not None:
+            chosen = {**chosen, _VERIFIED_AT: _rfc3339(self.verify_at)}
+        claims: dict[str, JsonValue] = attestation_claims(
+            chosen,
+            issuer=instance.issuer,
+            issued_at=now,
+            jti=secrets.token_hex(_JTI_BYTES),
+        )
+        if signed:
+            return sign_token(claims, instance.keys.active, issuer=instance.issuer)
+        return unsecured_token(claims, kid=instance.keys.active.kid, issuer=instance.issuer)
+
+
+def refusal(result: AppraisalResult) -> AssayError:
+    """The error of the family that fits a result which permits nothing.
+
+    Raises:
+        ValueError: It permits.
+    """
+    match result.verdict:
+        case Verdict.INVALID:
+            return UntrustedEvidenceError(_sentence(result), findings=result.findings)
+        case Verdict.ERROR:
+            return CollateralUnavailableError(_sentence(result), findings=result.findings)
+        case Verdict.DENY:
+            return _denial(result)
+        case Verdict.PERMIT:
+            raise ValueError("the result permits")
+
+
+def _sentence(result: AppraisalResult) -> str:
+    first, *others = result.findings
+    more = f", and {len(others)} more checks" if len(others) > 1 else ""
+    more = f", and {others[0].check}" if len(others) == 1 else more
+    return f"check {first}{more}"
+
+
+def _denial(result: AppraisalResult) -> PolicyDeniedError:
+    outcome = result.policy
+    decision = (outcome.decision or "deny").replace("-", "_")
+    finding = Finding(
+        check=f"appraisal.policy.{decision}",
+        expected="a policy that permits",
+        actual=outcome.explanation,
+        hint=outcome.rule or "",
+    )
+    return PolicyDeniedError(outcome.explanation, findings=[finding])
+
+
+def _rfc3339(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,100 @@
+"""The signing keys of an instance: loaded, or made at the first start.
+
+Keys stay the same over restarts and over workers, so that tokens stay verifiable. When the
+instance's algorithm changes, a new key signs and the old one is still published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from assay.errors import SettingsError
+from assay.keys import (
+    KeyEncryptionKey,
+    SigningAlgorithm,
+    SigningKey,
+    generate_key,
+    open_key,
+    seal_key,
+)
+from assay.service.instances import InstanceDefinition, InstanceKeys
+from assay.store import InstanceRecord, KeyState, SigningKeyRecord, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChest:
+    """Where signing keys rest, and what opens them."""
+
+    store: Store
+    key_encryption_key: KeyEncryptionKey
+
+    def prepare(
+        self, definition: InstanceDefinition, algorithm: SigningAlgorithm, *, at: datetime
+    ) -> None:
+        """Make sure that the instance has an active key of `algorithm`.
+
+        Processes that do so at once agree on one key.
+
+        Raises:
+            SettingsError: Another instance has this one's URL.
+            StoreUnavailableError: The database cannot do it.
+        """
+        name = definition.name
+        self.store.get_or_add_instance(
+            InstanceRecord(
+                name=name,
+                issuer=definition.issuer,
+                trust_model=definition.trust_model,
+                created_at=at,
+            )
+        )
+        record = self.store.get_or_create_active_key(
+            name, lambda: self._new(name, algorithm, KeyState.ACTIVE, at)
+        )
+        if record.algorithm is not algorithm:
+            successor = self.store.add_signing_key(
+                self._new(name, algorithm, KeyState.PREPARED, at)
+            )
+            self.store.activate_signing_key(name, successor.kid)
+
+    def open(self, instance: str) -> InstanceKeys:
+        """The keys of an instance that `prepare` has seen.
+
+        Raises:
+            SettingsError: The instance has no active key, or the key-encryption key did not seal
+                one of its keys.
+            StoreUnavailableError: The database cannot do it.
+        """
+        records = self.store.signing_keys(instance)
+        active = [record for record in records if record.state is KeyState.ACTIVE]
+        if not active:
+            raise SettingsError(
+                f"instance {instance!r} has no active signing key; start the server again, which "
+                "makes one"
+            )
+        others = [record for record in records if record.state is not KeyState.ACTIVE]
+        keys = tuple(self._open(record) for record in (*active, *others))
+        return InstanceKeys(active=keys[0], published=keys)
+
+    def _new(
+        self, instance: str, algorithm: SigningAlgorithm, state: KeyState, at: datetime
+    ) -> SigningKeyRecord:
+        key = generate_key(algorithm, created_at=at)
+        return SigningKeyRecord(
+            kid=key.kid,
+            instance=instance,
+            algorithm=algorithm,
+            sealed=seal_key(key, self.key_encryption_key),
+            state=state,
+            created_at=at,
+        )
+
+    def _open(self, record: SigningKeyRecord) -> SigningKey:
+        return open_key(
+            record.sealed,
+            self.key_encryption_key,
+            kid=record.kid,
+            algorithm=record.algorithm,
+            created_at=record.created_at,
+        )
