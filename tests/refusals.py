@@ -1,0 +1,16 @@
+"""What a check says when it refuses, for tests that compare findings and never text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from assay.errors import MalformedEvidenceError, UntrustedEvidenceError
+
+
+def refusal_of(check: Callable[[], object]) -> tuple[str, ...]:
+    """The codes of the findings that `check` is refused with."""
+    with pytest.raises((UntrustedEvidenceError, MalformedEvidenceError)) as caught:
+        check()
+    return tuple(finding.check for finding in caught.value.findings)
