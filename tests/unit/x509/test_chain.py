@@ -278,7 +278,8 @@ def test_a_root_that_is_not_pinned_is_refused() -> None:
     )
 
     assert refused(*chain) == "root_untrusted"
-    assert verify(*chain, anchors=[ANCHOR, TrustAnchor.from_certificate(chain[-1]).certificates == chain
+    both = [ANCHOR, TrustAnchor.from_certificate(chain[-1])]
+    assert verify(*chain, anchors=both).certificates == chain
 
 
 def test_no_roots_trust_nothing() -> None:
