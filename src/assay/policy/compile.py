@@ -293,7 +293,7 @@ class _Action:
             for claim in claims:
                 if claim.read_only:
                     raise self._refuse_read_only()
-                target.setdefault(claim.type, {})[claim.value.__class__, claim.value] = None
+                target.setdefault(claim.type, {})[claim.value.__class__, claim.value] = claim.value
 
         return copy
 
@@ -330,7 +330,7 @@ class _Action:
                     raise self._refuse_read_only()
                 target = outgoing(run).setdefault(claim_type, {})
                 for value in values:
-                    target[value.__class__, value] = None
+                    target[value.__class__, value] = value
             if seen:
                 run.spend(len(values))
                 for value in values:

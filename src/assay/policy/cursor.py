@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Final
 
-from assay.policy.source import PolicyProblem, Source, Span
+from assay.policy.source import PolicyProblem, Source, Span, printable
 from assay.policy.tokens import MAX_TOKENS, Token, TokenKind, foreign_hint, tokenize
 
 MAX_PROBLEMS: Final = 50
@@ -35,6 +35,7 @@ class Cursor:
         self._index = 0
         self._last = len(tokens) - 1
         self._stopped = False
+        self._reported = 0
         if len(everything) > MAX_TOKENS + 1:
             self.report(everything[MAX_TOKENS].span, f"at most {MAX_TOKENS} tokens", "got more")
             self.stop()
@@ -107,8 +108,10 @@ class Cursor:
 
     def report(self, span: Span, expected: str, actual: str, hint: str = "") -> None:
         """Record a problem; reading stops when there are too many."""
-        if self._stopped:
+        # One problem a place: what follows from it is noise.
+        if self._stopped or (self.problems and span.start == self._reported):
             return
+        self._reported = span.start
         message = f"expected {expected}, {actual}" + (f"; {hint}" if hint else "")
         self.problems.append(self.source.problem(span, message, expected=expected))
         if len(self.problems) >= MAX_PROBLEMS:
@@ -123,11 +126,11 @@ class Cursor:
         before = self.previous
         if before.kind is not TokenKind.STRING:
             return ""
-        if token.start == before.start + len(before.text) and token.kind is not TokenKind.END:
-            return 'inside a string `"` is written `\\"`'
         if "\n" in before.text or "\r" in before.text:
             line, _ = self.source.position(before.start)
             return f"the string that opens at line {line} runs over a line end: is it closed?"
+        if token.start == before.span.end and token.kind is not TokenKind.END:
+            return 'inside a string `"` is written `\\"`'
         return ""
 
 
@@ -135,7 +138,9 @@ def shown(token: Token) -> str:
     """A token as messages quote it."""
     if token.kind is TokenKind.END:
         return "the end of the policy"
-    text = token.text.splitlines()[0] if token.text.splitlines() else "a line separator"
+    if not token.text[0].isprintable():
+        return f"U+{ord(token.text[0]):04X}"
+    text = printable(token.text.splitlines()[0])
     return f"`{text[:_SHOWN_TOKEN]}…`" if len(text) > _SHOWN_TOKEN else f"`{text}`"
 
 

@@ -21,8 +21,8 @@ class Meter:
 
     __slots__ = ("steps",)
 
-    def __init__(self) -> None:
-        self.steps = MAX_STEPS
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self.steps = steps
 
     def spend(self, steps: int) -> None:
         """Take `steps`.

@@ -76,7 +76,7 @@ class _Parser:
                 self.cursor.stop()
             if token.kind is TokenKind.FOREIGN:
                 self.cursor.advance()
-            elif suggestion(token.text, ["version"]) is None:
+            if suggestion(self.cursor.current.text, ["version"]) is None:
                 return None
         try:
             return self._version_number()

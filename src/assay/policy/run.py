@@ -6,9 +6,9 @@ Source: MAA policy semantics, sections 2 (sets) and 12 (choices where sources ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
-from assay.claims import Claim, ClaimIssuer, ClaimValue, ValueType
+from assay.claims import Claim, ClaimIssuer, ClaimValue
 from assay.encoding import JsonValue
 from assay.policy.functions import Workbench
 from assay.policy.meter import CHARACTERS_A_STEP, Meter
@@ -21,7 +21,8 @@ MAX_OUTPUT_CHARACTERS: Final = 1_048_576
 
 _PLAIN: Final = frozenset({str, int, bool})
 
-Outgoing = dict[str, dict[tuple[type, ClaimValue], None]]
+Outgoing: TypeAlias = dict[str, dict[tuple[type, ClaimValue], ClaimValue]]
+"""For each claim type its values, under keys that tell `True` from 1."""
 
 
 class BoundReachedError(Exception):
@@ -95,11 +96,10 @@ def json_members(outgoing: Outgoing) -> dict[str, JsonValue]:
     size = 0
     for name, typed_values in outgoing.items():
         size += len(name)
-        values: list[JsonValue] = []
-        for _, value in typed_values:
-            size += len(value) if isinstance(value, str) else CHARACTERS_A_STEP
-            values.append(value)
-        members[name] = values[0] if len(values) == 1 else values
+        values = list(typed_values.values())
+        members[name] = values[0] if len(values) == 1 else [*values]
+        for value in values:
+            size += len(value) if value.__class__ is str else CHARACTERS_A_STEP
     if size > MAX_OUTPUT_CHARACTERS:
         raise BoundReachedError(f"at most {MAX_OUTPUT_CHARACTERS} characters issued, got {size}")
     return members
@@ -107,19 +107,17 @@ def json_members(outgoing: Outgoing) -> dict[str, JsonValue]:
 
 def value_sets(outgoing: Outgoing) -> Mapping[str, tuple[ClaimValue, ...]]:
     """Outgoing claims with all their values."""
-    return {name: tuple(value for _, value in values) for name, values in outgoing.items()}
+    return {name: tuple(values.values()) for name, values in outgoing.items()}
 
 
 def _plain(claim: Claim) -> Claim:
+    value: object = claim.value
     plain: ClaimValue
-    match claim.value_type:
-        case ValueType.BOOLEAN:
-            plain = bool(claim.value)
-        case ValueType.INTEGER:
-            plain = int(claim.value)
-        case ValueType.STRING if isinstance(claim.value, str):
-            plain = str.__str__(claim.value)
-        case _:
-            kind = type(claim.value).__name__
-            raise TypeError(f"{claim.type}: a string, an integer or a Boolean is expected: {kind}")
+    if isinstance(value, str):
+        plain = str.__str__(value)
+    elif isinstance(value, int):
+        plain = int(value)
+    else:
+        kind = type(value).__name__
+        raise TypeError(f"{claim.type}: a string, an integer or a Boolean is expected: {kind}")
     return Claim(claim.type, plain, claim.issuer, claim.read_only)

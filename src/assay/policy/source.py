@@ -116,7 +116,7 @@ class Source:
             length=length,
             message=message,
             expected=expected,
-            source=shown,
+            source=printable(shown),
             caret=blanks + "^" * max(1, min(length, len(shown) - len(blanks))),
         )
 
@@ -129,6 +129,11 @@ class Source:
         start = self._line_starts[line - 1]
         match = _LINE_END.search(self.text, start)
         return self.text[start : len(self.text) if match is None else match.start()]
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey; as many characters as before."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
 
 
 def _window(line: str, column: int) -> tuple[int, str]:

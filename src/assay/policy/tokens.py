@@ -53,6 +53,7 @@ _PATTERN: Final = re.compile(
         | <[A-Za-z_][A-Za-z0-9_\ :-]{0,60}>
         | 0[xX][0-9A-Fa-f]++
         | -[0-9]++
+        | \#[^\r\n]*+
         | '[^'\r\n]*+'
         | &(?:amp|lt|gt|quot);
         | \\[rnt]

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import pytest
+
+from assay.claims import Claim, ClaimIssuer, ClaimValue
+from assay.policy import Decision, PolicyEvaluationError, compile_policy
+from assay.policy.compile import predicate
+from assay.policy.syntax import Operator
+
+SERVICE, POLICY, CUSTOM = ClaimIssuer.SERVICE, ClaimIssuer.POLICY, ClaimIssuer.CUSTOM
+
+
+def holds(conditions: str, *claims: Claim) -> bool:
+    policy = compile_policy(f"version=1.2;authorizationrules{{{conditions} => permit();}};")
+    return policy.evaluate(claims).decision is Decision.PERMIT
+
+
+def issued(rules: str, *claims: Claim) -> dict[str, object]:
+    policy = compile_policy(
+        f"version=1.2;authorizationrules{{=> permit();}};issuancerules{{{rules}}};"
+    )
+    return dict(policy.evaluate(claims).issued)
+
+
+@pytest.mark.parametrize(
+    ("value", "operator", "right", "expected"),
+    [
+        (1, "==", (1,), True),
+        (1, "==", (True,), False),
+        (True, "==", (1,), False),
+        ("1", "==", (1,), False),
+        (1, "!=", (1,), False),
+        (1, "!=", (True,), True),
+        (1, "!=", ("1",), True),
+        ("a", "!=", ("A",), True),
+        (1, "<", (2,), True),
+        (2, "<", (2,), False),
+        (2, "<=", (2,), True),
+        (3, "<=", (2,), False),
+        (3, ">", (2,), True),
+        (2, ">", (2,), False),
+        (2, ">=", (2,), True),
+        (1, ">=", (2,), False),
+        (True, "<", (2,), False),
+        (0, "<", (True,), False),
+        ("a", "<", ("b",), False),
+        ("a", "<", (5,), False),
+        (5, ">=", ("a",), False),
+        (1, "==", (2, 1), True),
+        (1, "!=", (1, 2), True),
+        (1, "!=", (), False),
+        (1, "==", (), False),
+        (1, "<", (), False),
+        (5, "<", (1, 9), True),
+        (5, "<=", (1, 5), True),
+        (5, ">", (4, 9), True),
+        (5, ">=", (5, 9), True),
+        (5, ">", (9, 7), False),
+        (5, "<", ("x", 9), True),
+    ],
+)
+def test_a_value_is_compared_with_any_of_the_right(
+    value: ClaimValue, operator: str, right: tuple[ClaimValue, ...], *, expected: bool
+) -> None:
+    assert predicate(Operator(operator), right)(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ('[type=="a"]', True),
+        ('[type=="none"]', False),
+        ('[type=="a", value==2]', True),
+        ('[type=="a", value==3]', False),
+        ('[value==2, type=="a"]', True),
+        ('[type=="a", value==1] && [type=="a", value==2]', True),
+        ('[type=="a", value==1, value==2]', False),
+        ('[type=="a", value>=1, value<2]', True),
+        ('[type=="a", value!=1]', True),
+        ('[type=="b", value!="x"]', False),
+        ('[type=="none", value!="x"]', False),
+        ('[type!="a"]', True),
+        ('[type!="a", type!="b"]', False),
+        ('[type=="a", type=="b"]', False),
+        ('[value=="x"]', True),
+        ('[value=="x", issuer=="CustomClaim"]', True),
+        ('[value=="x", issuer=="AttestationService"]', False),
+        ("[value==77, value==78]", False),
+        ('[type=="b", issuer!="AttestationService"]', True),
+        ('[type=="a", valueType=="Integer"]', True),
+        ('[type=="a", valueType=="String"]', False),
+        ('[type=="a", issuer==5]', False),
+        ('[type=="A"]', False),
+        ('![type=="none"]', True),
+        ('![type=="a"]', False),
+        ('![type=="a", value==3]', True),
+        ("![value==77]", True),
+        ('c:[type=="a"] && [type=="a", value==c.value]', True),
+        ('c:[type=="a"] && ![type=="b", value!=c.value]', False),
+        ('c:[type=="b"] && ![type=="b", value!=c.value]', True),
+        ('c:[type=="b"] && [type==c.type, value==c.value]', True),
+        ('[type=="a", value==JsonToClaimValue("[9,2]")]', True),
+        ('[type=="a", value==JsonToClaimValue("null")]', False),
+        ('[type=="a", value!=JsonToClaimValue("null")]', False),
+        ('[type=="none", value==NegateBool(1)]', False),
+        ('[type=="none"] && [type=="a", value==NegateBool(1)]', False),
+    ],
+)
+def test_a_condition_asks_whether_some_claim_meets_all_its_tests(
+    conditions: str, *, expected: bool
+) -> None:
+    claims = Claim("a", 1), Claim("a", 2), Claim("b", "x", CUSTOM)
+
+    assert holds(conditions, *claims) is expected
+
+
+def test_an_untyped_condition_over_nothing_fails() -> None:
+    assert not holds("[value==1]")
+    assert not holds("[value==1, value==2]")
+    assert holds("![value==1]")
+
+
+def test_a_policy_that_compares_with_more_than_64_bits_is_exact() -> None:
+    assert holds('[type=="a", value<9223372036854775808]', Claim("a", 2**63 - 1))
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ('=> issue(type="r", value=5);', {"r": 5}),
+        ('=> issue(type="r", value=9223372036854775807);', {"r": 2**63 - 1}),
+        ('=> issue(value=5, type="r");', {"r": 5}),
+        ('=> add(type="r", value=5);', {}),
+        ('=> issueproperty(type="r", value=5);', {}),
+        ('c:[type=="a"] => issue(claim=c);', {"a": [1, 2]}),
+        ('c:[type=="a"] => add(claim=c);', {}),
+        ('c:[type=="a"] => issue(type="r", value=c.value);', {"r": [1, 2]}),
+        ('c:[type=="a"] => issue(type="r", value=c.type);', {"r": "a"}),
+        ('c:[type=="b"] => issue(type=c.value, value=true);', {"x": True}),
+        ('c:[value==2] => issue(type="r", value=c.type);', {"r": "a"}),
+        ('=> issue(type="r", value=JsonToClaimValue("[]"));', {}),
+        ('=> issue(type="r", value=JsonToClaimValue("[1,1]"));', {"r": 1}),
+        ('=> issue(type="r", value=1); => issue(type="r", value=true);', {"r": [1, True]}),
+        ('=> issue(type="r", value=1); => issue(type="r", value=1);', {"r": 1}),
+        ('=> issue(type="r", value="a", issuer="AttestationService");', {"r": "a"}),
+        ('=> issue(type="r", value="1", valueType="Integer");', {"r": "1"}),
+        ('=> add(type="r", value=1); c:[type=="r"] => issue(claim=c);', {"r": 1}),
+        (
+            '=> issue(type="r", value=1); c:[type=="r"] => issue(type="s", value=c.issuer);',
+            {"r": 1, "s": "AttestationPolicy"},
+        ),
+        (
+            (
+                '=> issue(type="r", value=1, issuer="AttestationService");'
+                ' [type=="r", issuer=="AttestationService"] => issue(type="forged", value=true);'
+            ),
+            {"r": 1},
+        ),
+        ('=> issueproperty(type="r", value=1); [type=="r"] => issue(type="s", value=2);', {"s": 2}),
+        (
+            (
+                '=> add(type="r", value=1); [value==1, issuer=="AttestationPolicy"] '
+                '=> issue(type="s", value=2);'
+            ),
+            {"s": 2},
+        ),
+        (
+            (
+                'c:[type=="a"] => issue(claim=c); [type=="a", issuer=="AttestationPolicy"] '
+                '=> issue(type="s", value=2);'
+            ),
+            {"a": [1, 2]},
+        ),
+        (
+            (
+                'c:[type=="a"] => add(type="a", value=c.value); d:[type=="a"] '
+                '=> issue(type="s", value=d.value);'
+            ),
+            {"s": [1, 2]},
+        ),
+        ('[type=="late"] => issue(type="s", value=1); => add(type="late", value=1);', {}),
+    ],
+)
+def test_actions_fill_the_sets(rules: str, expected: dict[str, object]) -> None:
+    outcome = issued(rules, Claim("a", 1), Claim("a", 2), Claim("b", "x"))
+
+    assert outcome == expected
+    assert str(outcome) == str(expected)
+
+
+@pytest.mark.parametrize(
+    ("rules", "part"),
+    [
+        ('=> issue(type="r", value=9223372036854775808);', "64 bits"),
+        ('c:[type=="a"] => issue(type=c.value, value=1);', "one string, got 2 values"),
+        ('c:[type=="n"] => issue(type=c.value, value=1);', "one string, got another type"),
+        ('=> issue(type=JsonToClaimValue("null"), value=1);', "one string, got 0 values"),
+        ('c:[type=="pcrs"] => issue(claim=c);', "read-only"),
+        ('c:[type=="pcrs"] => issue(type="r", value=c.value);', "read-only"),
+        ('c:[type=="pcrs"] => issueproperty(type="r", value=c.value);', "read-only"),
+        ('c:[type=="pcrs"] => issueproperty(claim=c);', "read-only"),
+        (
+            'c:[type=="pcrs"] => add(type="r", value=c.value); d:[type=="r"] => issue(claim=d);',
+            "read-only",
+        ),
+    ],
+)
+def test_actions_refuse_what_no_claim_can_be(rules: str, part: str) -> None:
+    claims = Claim("a", "x"), Claim("a", "y"), Claim("n", 5), Claim("pcrs", "{}", read_only=True)
+
+    with pytest.raises(PolicyEvaluationError, match=part):
+        issued(rules, *claims)
+
+
+def test_a_read_only_value_can_be_added_and_tested() -> None:
+    rules = (
+        'c:[type=="pcrs"] => add(type="r", value=c.value);'
+        '[type=="r", value=="{}"] => issue(type="ok", value=true);'
+    )
+
+    assert issued(rules, Claim("pcrs", "{}", read_only=True)) == {"ok": True}
+
+
+def test_an_action_runs_once_over_all_claims_of_a_name() -> None:
+    claims = [
+        *(Claim("Subset", value) for value in ("abc", 100)),
+        *(Claim("Superset", value) for value in (True, "abc", 100)),
+    ]
+    rule = (
+        'c1:[type=="Subset"] && c2:[type=="Superset"]'
+        ' => issue(type="IsSubset", value=IsSubsetOf(c1.value, c2.value));'
+    )
+
+    assert issued(rule, *claims) == {"IsSubset": True}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        '[value!="x", value!="y", value!="z"] => add(type="a", value=1);' * 120,
+        'c:[type=="0"] => add(type="0", value=AppendString(c.value, c.value));'
+        + "".join(
+            f'c:[type=="{i}"] => add(type="{i + 1}", value=AppendString(c.value, c.value));'
+            for i in range(60)
+        ),
+    ],
+)
+def test_an_evaluation_of_too_many_steps_is_refused(rules: str) -> None:
+    claims = [Claim(str(index), "x" * 100) for index in range(9_000)]
+
+    with pytest.raises(PolicyEvaluationError):
+        issued(rules, *claims)

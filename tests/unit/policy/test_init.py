@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import assay.policy
+
+
+def test_what_is_exported_is_there() -> None:
+    assert set(assay.policy.__all__) == {
+        "MAX_POLICY_BYTES",
+        "CompiledPolicy",
+        "Decision",
+        "Evaluation",
+        "PolicyEvaluationError",
+        "PolicyProblem",
+        "PolicySyntaxError",
+        "RuleRecord",
+        "RuleReference",
+        "compile_policy",
+        "default_policy",
+        "policy_hash",
+    }
+    assert all(hasattr(assay.policy, name) for name in assay.policy.__all__)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from assay.policy.meter import CHARACTERS_A_STEP, MAX_STEPS, Meter, OutOfStepsError
+
+
+def spent(value: object, depth: int = 1_000) -> int:
+    meter = Meter()
+    meter.weigh(value, depth)
+    return MAX_STEPS - meter.steps
+
+
+def test_steps_can_be_spent_to_the_last_one() -> None:
+    meter = Meter()
+
+    meter.spend(MAX_STEPS)
+
+    with pytest.raises(OutOfStepsError):
+        meter.spend(1)
+
+
+def test_a_value_weighs_its_nodes_and_characters() -> None:
+    assert spent(None) == spent(5) == spent("") == 1
+    assert spent("x" * CHARACTERS_A_STEP) == 2
+    assert spent([1, [2, 3], {"a": "b"}]) == 7
+
+
+def test_a_value_can_be_weighed_at_its_surface() -> None:
+    assert spent([[1, 2], [3]], 0) == 1
+    assert spent([[1, 2], [3]], 1) == 3
+
+
+def test_a_value_of_shared_parts_is_not_counted_to_its_end() -> None:
+    value: list[object] = [1]
+    for _ in range(100):
+        value = [value, value]
+
+    with pytest.raises(OutOfStepsError):
+        Meter(10_000).weigh(value)

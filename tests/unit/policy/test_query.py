@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.policy.meter import Meter, OutOfStepsError
+from assay.policy.query import MAX_QUERY_CHARACTERS, Query, QueryError
+
+EVENTS = {
+    "Events": [
+        {"EventSeq": 1, "PcrIndex": 13, "Name": "WdBoot.SYS"},
+        {"EventSeq": 2, "PcrIndex": 12, "Name": None},
+        {"EventSeq": 3, "PcrIndex": 13, "Name": "other"},
+    ]
+}
+
+
+def run(query: str, document: object = None) -> str:
+    return Query(query).run(document, Meter(50_000))
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("Events[?PcrIndex == `13`].EventSeq", "[1,3]"),
+        ("Events[?PcrIndex == '13'].EventSeq", "[]"),
+        ("Events[?PcrIndex > `12`] | length(@) == `2` && @[0].EventSeq", "1"),
+        ("Events[-1].Name", '"other"'),
+        ("Events[*].Name | [0]", '"WdBoot.SYS"'),
+        ("Events[].{a: EventSeq, b: PcrIndex} | [1]", '{"a":2,"b":12}'),
+        ("Events[?equals_ignore_case(not_null(Name, ''), 'wdboot.sys')].EventSeq", "[1]"),
+        ("Events[:2].EventSeq", "[1,2]"),
+        ("[Events[0].EventSeq, Events[1].EventSeq]", "[1,2]"),
+        ("Missing", "null"),
+        ("Missing[:2]", "null"),
+        ("Missing[]", "null"),
+        ("Missing.[a]", "null"),
+        ("Events[0].Name < `5`", "null"),
+        ("'b' > 'a'", "null"),
+        ("Events != null", "true"),
+        ("`true`", "true"),
+        ("true", "null"),
+        ('`"\\`"`', '"`"'),
+        ("sort_by(Events, &PcrIndex)[0].EventSeq", "2"),
+    ],
+)
+def test_queries_find_what_the_specification_says(query: str, result: str) -> None:
+    assert run(query, EVENTS) == result
+
+
+def test_text_that_is_not_ascii_stays_as_it_is() -> None:
+    assert run("a", {"a": "é\n"}) == '"é\\n"'
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("`1` == `true`", "false"),
+        ("`0` == `false`", "false"),
+        ("`[1]` == `[true]`", "false"),
+        ("`1` == `1.0`", "true"),
+        ('`{"a":[1]}` == `{"a":[1]}`', "true"),
+        ('`{"a":1}` == `{"b":1}`', "false"),
+        ('`{"a":1}` == `[1]`', "false"),
+        ("`[1]` == `[1,2]`", "false"),
+        ("`[1]` == `1`", "false"),
+        ("`1` != `true`", "true"),
+        ("`true` < `2`", "null"),
+        ("contains(`[1]`, `true`)", "false"),
+        ("contains(`[[1]]`, `[1]`)", "true"),
+        ("contains('abc', 'b')", "true"),
+        ("contains('1', `1`)", "false"),
+    ],
+)
+def test_values_of_different_types_are_different(query: str, result: str) -> None:
+    assert run(query) == result
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("equals_ignore_case('aZ', 'Az')", "true"),
+        ("equals_ignore_case('a', 'b')", "false"),
+        ("equals_ignore_case('k', '\u212a')", "false"),
+        ("equals_ignore_case('ß', 'SS')", "false"),
+        ("to_number('12')", "12"),
+        ("to_number('-1.5e1')", "-15.0"),
+        ("to_number('0x1')", "null"),
+        ("to_number('\uff11')", "null"),
+        ("to_number('nan')", "null"),
+        ("to_number('1e999')", "null"),
+        ("to_number(`true`)", "null"),
+        ("to_number(`5`)", "5"),
+        ("to_string('a')", '"a"'),
+        ('to_string(`{"é":1}`)', '"{\\"é\\":1}"'),
+    ],
+)
+def test_functions_are_exact(query: str, result: str) -> None:
+    assert run(query) == result
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "[?a == 20]",
+        "a ==",
+        "a[",
+        "`abc`",
+        "`{a}`",
+        "`NaN`",
+        "`" + "[" * 100 + "]" * 100 + "`",
+        "a" * (MAX_QUERY_CHARACTERS + 1),
+        "!" * 5_000 + "a",
+        "a" + " | a" * 300,
+        "[" * 500,
+        "a[" + "9" * 5_000 + "]",
+        "\x00",
+        "\ud800",
+    ],
+)
+def test_what_is_no_query_is_refused(query: str) -> None:
+    with pytest.raises(QueryError):
+        Query(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "nothing(@)",
+        "length(`1`)",
+        "equals_ignore_case('a')",
+        "&a",
+        "to_string(&a)",
+        "`[1]`[::0]",
+        'sum(`["a"]`)',
+        'sort_by(`[{"a":1},{"a":"b"}]`, &a)',
+        "max_by(`[{}]`, &a)",
+        "join(',', `[1]`)",
+    ],
+)
+def test_a_function_that_refuses_its_argument_fails_the_query(query: str) -> None:
+    with pytest.raises(QueryError, match="the query failed"):
+        run(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "@" + " | [@,@]" * 60,
+        "@" + " | {a: @, b: @}" * 60,
+        "@" + " | [@,@][]" * 60,
+        "'aaaaaaaaaaaaaaaa'" + " | join('', [@,@])" * 60,
+        "`[1]`" + " | map(&[@,@,@,@], @) | []" * 40,
+        "`[1]`" + " | [@,@][] | [@,@][] | [?to_string(@) == to_string(@)]" * 40,
+    ],
+)
+def test_a_query_that_grows_without_end_runs_out_of_steps(query: str) -> None:
+    with pytest.raises(OutOfStepsError):
+        Query(query).run("x", Meter(50_000))
+
+
+def test_a_list_of_a_hundred_alternatives_is_not_too_deep() -> None:
+    query = "Events[?" + " || ".join(f"Name == 'd{index}.sys'" for index in range(150)) + "]"
+
+    assert run(query, EVENTS) == "[]"
+
+
+def test_slices_are_charged_for() -> None:
+    meter = Meter()
+    before = meter.steps
+
+    Query("[:]").run([0] * 1_000, meter)
+
+    assert before - meter.steps > 2_000
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-5, 5) | st.text("ab", max_size=3)
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+PIECES = st.sampled_from(
+    [
+        *[
+            "a",
+            "b",
+            "@",
+            "*",
+            "[*]",
+            "[]",
+            "[0]",
+            "[-1]",
+            "[1:]",
+            ".",
+            " | ",
+            "&&",
+            "||",
+            "!",
+            "==",
+        ],
+        *[
+            "<",
+            "[?",
+            "]",
+            "(",
+            ")",
+            ",",
+            "&",
+            "`1`",
+            "`[1,2]`",
+            "'a'",
+            '"a"',
+            "{a: ",
+            "}",
+            "[",
+            ":",
+        ],
+        *["length(", "sort_by(", "map(", "to_number(", "merge(", "max_by(", "not_null(", "values("],
+        *["ceil(", "avg(", "sum(", "join('', ", "reverse(", "keys(", "contains(", "to_string("],
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join), JSON)
+def test_any_query_over_any_document_gives_json_or_an_error(query: str, document: object) -> None:
+    try:
+        result = run(query, document)
+    except (QueryError, OutOfStepsError):
+        return
+    assert Query("@").run(None, Meter()) == "null"
+    assert result == run(query, document)
