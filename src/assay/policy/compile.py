@@ -63,6 +63,8 @@ class Program:
     configuration: tuple[CompiledRule, ...]
     authorization: tuple[CompiledRule, ...]
     issuance: tuple[CompiledRule, ...]
+    looked_at: frozenset[str] | None
+    """The claim types that conditions name; `None` where one names none and so sees all."""
 
 
 def compile_program(policy: syntax.Policy, source: Source) -> Program:
@@ -73,12 +75,14 @@ def compile_program(policy: syntax.Policy, source: Source) -> Program:
     # Backwards, to know for each rule what is looked at after it.
     after = _Observed()
     issuance = _section(rules[SectionName.ISSUANCE], last, after, source)
+    authorization = _section(rules[SectionName.AUTHORIZATION], first, after, source)
     return Program(
         source=source,
         policy=policy,
-        authorization=_section(rules[SectionName.AUTHORIZATION], first, after, source),
+        authorization=authorization,
         configuration=_section(rules[SectionName.CONFIGURATION], 0, _Observed(), source),
         issuance=issuance,
+        looked_at=after.types(),
     )
 
 
@@ -110,6 +114,10 @@ class _Observed:
 
     def include(self, rule: syntax.Rule) -> None:
         self._types.update(literal_type(condition) for condition in rule.conditions)
+
+    def types(self) -> frozenset[str] | None:
+        names = frozenset(name for name in self._types if name is not None)
+        return names if len(names) == len(self._types) else None
 
     def sees(self, claim_type: str) -> bool:
         # A condition that names no type looks at all of them.
@@ -303,28 +311,15 @@ class _Action:
         if not isinstance(name, syntax.Literal):
             return self._make_named(self._expression(claim, PropertyName.TYPE), value_of)
         claim_type = str(name.value)
-        put = self._put(claim_type, seen=after.sees(claim_type))
+        return self._make_typed(claim_type, value_of, seen=after.sees(claim_type))
 
-        def make(run: Run, environment: Environment) -> None:
-            values, read_only = value_of(run, environment)
-            put(run, values, read_only)
-
-        return make
-
-    def _make_named(self, type_of: Evaluator, value_of: Evaluator) -> Effect:
-        def make(run: Run, environment: Environment) -> None:
-            values, read_only = value_of(run, environment)
-            claim_type = self._claim_type(type_of(run, environment)[0])
-            self._put(claim_type, seen=True)(run, values, read_only)
-
-        return make
-
-    def _put(self, claim_type: str, *, seen: bool) -> Callable[[Run, Values, bool], None]:
+    def _make_typed(self, claim_type: str, value_of: Evaluator, *, seen: bool) -> Effect:
         """Put values where the action wants them; the working set only if they can be `seen`."""
         leaves = self._action.name is not ActionName.ADD
         outgoing = _outgoing(self._action.name)
 
-        def put(run: Run, values: Values, read_only: bool) -> None:  # noqa: FBT001
+        def make(run: Run, environment: Environment) -> None:
+            values, read_only = value_of(run, environment)
             if leaves and values:
                 if read_only:
                     raise self._refuse_read_only()
@@ -336,7 +331,17 @@ class _Action:
                 for value in values:
                     run.add(claim_type, value, read_only=read_only)
 
-        return put
+        return make
+
+    def _make_named(self, type_of: Evaluator, value_of: Evaluator) -> Effect:
+        def make(run: Run, environment: Environment) -> None:
+            evaluated = value_of(run, environment)
+            claim_type = self._claim_type(type_of(run, environment)[0])
+            self._make_typed(claim_type, lambda _run, _environment: evaluated, seen=True)(
+                run, environment
+            )
+
+        return make
 
     def _expression(self, claim: syntax.NewClaim, name: PropertyName) -> Evaluator:
         expression = claim.find(name)

@@ -105,7 +105,7 @@ class _Replay:
     def __init__(self, program: Program, incoming: Iterable[Claim]) -> None:
         self._program = program
         self._source = program.source
-        self._run = Run(incoming)
+        self._run = Run(tuple(incoming), program.looked_at)
         self._passed: list[CompiledRule] = []
         # Questions have steps of their own: the run must end as it did when nobody asked.
         self._spare = MAX_STEPS

@@ -5,7 +5,7 @@ Source: MAA policy semantics, sections 2 (sets) and 12 (choices where sources ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from assay.claims import Claim, ClaimIssuer, ClaimValue
@@ -34,27 +34,31 @@ class Run(Meter):
 
     __slots__ = ("_added", "_workbench", "by_type", "deny", "issued", "permit", "properties")
 
-    def __init__(self, incoming: Iterable[Claim]) -> None:
-        """Take the incoming claims.
+    def __init__(
+        self, incoming: tuple[Claim, ...], looked_at: frozenset[str] | None = None
+    ) -> None:
+        """Take the incoming claims; where `looked_at` is given, only those of such types.
 
         Raises:
             BoundReachedError: There are more than `MAX_INCOMING_CLAIMS`.
             TypeError: A value is not a string, an integer or a Boolean.
         """
         super().__init__()
+        if len(incoming) > MAX_INCOMING_CLAIMS:
+            raise BoundReachedError(
+                f"at most {MAX_INCOMING_CLAIMS} incoming claims, got {len(incoming)}"
+            )
         by_type: dict[str, list[Claim]] = {}
-        count = 0
         for claim in incoming:
-            count += 1
+            name = claim.type
+            if looked_at is not None and name not in looked_at:
+                continue
             # An enumeration's member would equal its string and yet be of another type.
             plain = claim if claim.value.__class__ in _PLAIN else _plain(claim)
-            claims = by_type.get(plain.type)
-            if claims is None:
-                by_type[plain.type] = [plain]
+            if name in by_type:
+                by_type[name].append(plain)
             else:
-                claims.append(plain)
-        if count > MAX_INCOMING_CLAIMS:
-            raise BoundReachedError(f"at most {MAX_INCOMING_CLAIMS} incoming claims, got {count}")
+                by_type[name] = [plain]
         self.by_type = by_type
         self.permit: int | None = None
         """Index of the first rule that permitted."""
