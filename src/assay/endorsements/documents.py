@@ -39,20 +39,22 @@ def split_signed(body: bytes, member: str, *, origin: str) -> tuple[bytes, bytes
     Raises:
         CollateralUnavailableError: Not strict JSON, other members, or no hexadecimal signature.
     """
-    check = f"dcap.{_OBJECTS[member]}.collateral_format"
     try:
-        outer = parse_json_object(body, "answer")
-        if outer.keys() != {member, "signature"}:
-            raise EncodingError(f"answer: expected {member} and signature, got {sorted(outer)}")
-        if not isinstance(outer[member], dict):
-            raise EncodingError(f"answer: expected an object as {member}")
-        signature = outer["signature"]
-        if not isinstance(signature, str):
-            raise EncodingError("answer: expected text as signature")
-        document = _member_text(body.decode("utf-8"), member)
-        return document.encode("utf-8"), decode_hex(signature, "signature")
+        return _split(body, member)
     except EncodingError as error:
+        check = f"dcap.{_OBJECTS[member]}.collateral_format"
         raise _malformed(check, f"a signed {member}", error.message, origin) from error
+
+
+def _split(body: bytes, member: str) -> tuple[bytes, bytes]:
+    outer = parse_json_object(body, "answer")
+    if outer.keys() != {member, "signature"}:
+        raise EncodingError(f"answer: expected {member} and signature, got {sorted(outer)}")
+    signature = outer["signature"]
+    if not isinstance(outer[member], dict) or not isinstance(signature, str):
+        raise EncodingError(f"answer: expected an object as {member} and text as signature")
+    document = _member_text(body.decode("utf-8"), member)
+    return document.encode("utf-8"), decode_hex(signature, "signature")
 
 
 _OBJECTS: Final = {"tcbInfo": "tcb_info", "enclaveIdentity": "qe_identity"}

@@ -5,8 +5,7 @@ Source: Intel SGX ECDSA QuoteGenReference, appendix A.4; Intel TDX DCAP Quoting 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from assay.wire import Layout, Reader, octets, uint, zeros
 
@@ -53,9 +52,10 @@ _DEBUG = 0x02
 _KSS = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class QuoteHeader:
+class QuoteHeader(NamedTuple):
     """The first 48 bytes of every quote, all of them signed.
+
+    A tuple, like the report body: both are made for every quote, and tuples are made faster.
 
     The QE and PCE SVNs are informative: the TCB comes from the PCK certificate and the QE report.
     """
@@ -69,8 +69,7 @@ class QuoteHeader:
     user_data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SgxReportBody:
+class SgxReportBody(NamedTuple):
     """What EREPORT says of an enclave (Intel SDM vol. 3D, REPORT)."""
 
     cpu_svn: bytes

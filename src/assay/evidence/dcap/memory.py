@@ -14,7 +14,8 @@ from typing import Final, Generic, TypeVar
 from assay.endorsements.anchors import Anchors
 from assay.endorsements.intel import VerifiedCollateral
 from assay.evidence.dcap.pck import PckChain
-from assay.evidence.dcap.trust import PlatformTrust
+from assay.evidence.dcap.tcb import TcbAppraisal
+from assay.evidence.dcap.trust import PlatformStanding, PlatformTrust
 
 _KeyT = TypeVar("_KeyT", bound=Hashable)
 _ValueT = TypeVar("_ValueT")
@@ -62,10 +63,12 @@ class DcapMemory:
     Safe to share between threads: a race costs a repeated verification, never a wrong answer.
     """
 
-    __slots__ = ("collateral", "pck_chains", "platforms", "roots")
+    __slots__ = ("appraisals", "collateral", "pck_chains", "platforms", "roots", "standings")
 
     def __init__(self, roots: Anchors, *, platforms: int = _PLATFORMS) -> None:
         self.roots = roots
         self.collateral: BoundedMemory[bytes, VerifiedCollateral] = BoundedMemory(_COLLATERAL_SETS)
         self.pck_chains: BoundedMemory[bytes, PckChain] = BoundedMemory(platforms)
+        self.standings: BoundedMemory[bytes, PlatformStanding] = BoundedMemory(platforms)
+        self.appraisals: BoundedMemory[tuple[bytes, int], TcbAppraisal] = BoundedMemory(platforms)
         self.platforms: BoundedMemory[bytes, PlatformTrust] = BoundedMemory(platforms)

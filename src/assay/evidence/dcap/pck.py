@@ -6,6 +6,7 @@ Source: Intel SGX PCK Certificate and CRL Profile Specification.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from assay.endorsements.anchors import Anchors
@@ -28,6 +29,9 @@ PCK_CHAIN: Final = ChainProfile(
     label="PCK certificate chain",
     common_names=(frozenset({"Intel SGX PCK Certificate"}), PCK_CA_NAMES, ROOT_NAMES),
 )
+
+_KEPT_PLATFORMS: Final = 1024
+"""Answers of `read_platform`, about 4 kB each: the same chain comes with every quote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,11 @@ def read_platform(signature: QuoteSignature, *, tee: Tee) -> DcapPlatform:
         UntrustedEvidenceError: The chain or its leaf's SGX extensions do not parse.
     """
     check_certification_type(signature)
-    pem = signature.certification_data.rstrip(b"\0")
+    return _platform(signature.certification_data.rstrip(b"\0"), tee)
+
+
+@lru_cache(maxsize=_KEPT_PLATFORMS)
+def _platform(pem: bytes, tee: Tee) -> DcapPlatform:
     leaf = read_pem_chain(pem, PCK_CHAIN)[0]
     extensions = read_sgx_extensions(leaf, check=PCK_CHAIN.check)
     is_platform = common_name(leaf.issuer) == "Intel SGX PCK Platform CA"

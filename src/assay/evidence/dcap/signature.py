@@ -5,6 +5,7 @@ Source: Intel SGX ECDSA QuoteGenReference, A.4 (v3); Intel TDX DCAP Quoting Libr
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,11 +46,30 @@ class QuoteSignature:
     qe_auth_data: bytes
     certification_type: int
     certification_data: bytes
-    nested: bool
-    """Whether the parts came wrapped in certification data of type 6."""
 
-    quoting_part: bytes
-    """Everything but `signature`: the same in every quote of a platform until its QE changes."""
+    def chain_key(self) -> bytes:
+        """SHA-256 of the certification data: the same in all quotes of a platform."""
+        return hashlib.sha256(self.certification_data).digest()
+
+    def quoting_key(self, chain_key: bytes) -> bytes:
+        """SHA-256 of everything but `signature`: the same until the platform's QE changes.
+
+        It is of the parts as they were read, since the same bytes read as version 3 and as
+        version 4 are different parts. All but the last have a fixed size, so that no two
+        signatures share one key.
+        """
+        return hashlib.sha256(
+            b"".join(
+                (
+                    chain_key,
+                    self.certification_type.to_bytes(2, "little"),
+                    self.attestation_key,
+                    self.qe_report,
+                    self.qe_report_signature,
+                    self.qe_auth_data,
+                )
+            )
+        ).digest()
 
 
 def read_quote_signature(reader: Reader, *, nested: bool) -> QuoteSignature:
@@ -63,32 +83,17 @@ def read_quote_signature(reader: Reader, *, nested: bool) -> QuoteSignature:
             certification data of version 4 or 5 is not of type 6.
     """
     size = reader.uint(4, "signature_data_size")
-    with reader.block(size, "signature_data"):
-        signature = reader.octets(_SIGNATURE_SIZE, "signature")
-        quoting_part = reader.octets(reader.remaining, "quoting_part")
-    return _read_quoting_part(quoting_part, signature, nested=nested)
-
-
-def _read_quoting_part(quoting_part: bytes, signature: bytes, *, nested: bool) -> QuoteSignature:
-    reader = Reader(quoting_part, "signature_data", check=QUOTE_FORMAT)
-    attestation_key = reader.octets(_KEY_SIZE, "attestation_key")
+    data = Reader(reader.octets(size, "signature_data"), "signature_data", check=QUOTE_FORMAT)
+    signature = data.octets(_SIGNATURE_SIZE, "signature")
+    attestation_key = data.octets(_KEY_SIZE, "attestation_key")
     if nested:
-        outer_type = reader.uint(2, "certification_type")
-        if outer_type != _QE_REPORT_CERTIFICATION:
-            raise reader.malformed(
-                "certification_type", f"{_QE_REPORT_CERTIFICATION}", f"{outer_type}"
-            )
-        outer_size = reader.uint(4, "certification_size")
-        if outer_size != reader.remaining:
-            raise reader.malformed("certification_size", f"{reader.remaining}", f"{outer_size}")
-    qe_report = reader.octets(REPORT_BODY_SIZE, "qe_report")
-    qe_report_signature = reader.octets(_SIGNATURE_SIZE, "qe_report_signature")
-    qe_auth_data = reader.octets(reader.uint(2, "qe_auth_data_size"), "qe_auth_data")
-    certification_type = reader.uint(2, "qe_certification_type")
-    certification_data = reader.octets(
-        reader.uint(4, "qe_certification_size"), "qe_certification_data"
-    )
-    reader.end()
+        _read_outer_certification(data)
+    qe_report = data.octets(REPORT_BODY_SIZE, "qe_report")
+    qe_report_signature = data.octets(_SIGNATURE_SIZE, "qe_report_signature")
+    qe_auth_data = data.octets(data.uint(2, "qe_auth_data_size"), "qe_auth_data")
+    certification_type = data.uint(2, "qe_certification_type")
+    certification_data = data.octets(data.uint(4, "qe_certification_size"), "qe_certification_data")
+    data.end()
     return QuoteSignature(
         signature=signature,
         attestation_key=attestation_key,
@@ -97,9 +102,17 @@ def _read_quoting_part(quoting_part: bytes, signature: bytes, *, nested: bool) -
         qe_auth_data=qe_auth_data,
         certification_type=certification_type,
         certification_data=certification_data,
-        nested=nested,
-        quoting_part=quoting_part,
     )
+
+
+def _read_outer_certification(data: Reader) -> None:
+    """Read the envelope of version 4 and 5: a type, and the size of all that follows."""
+    outer_type = data.uint(2, "certification_type")
+    if outer_type != _QE_REPORT_CERTIFICATION:
+        raise data.malformed("certification_type", f"{_QE_REPORT_CERTIFICATION}", f"{outer_type}")
+    outer_size = data.uint(4, "certification_size")
+    if outer_size != data.remaining:
+        raise data.malformed("certification_size", f"{data.remaining}", f"{outer_size}")
 
 
 def check_certification_type(signature: QuoteSignature) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +23,7 @@ from assay.errors import Finding, FindingCollector, UntrustedEvidenceError
 from assay.evidence.dcap.body import QUOTE_FORMAT, SgxReportBody, read_report_body
 from assay.evidence.dcap.pck import PCK_CHAIN, PckChain
 from assay.evidence.dcap.signature import QuoteSignature
-from assay.evidence.dcap.tcb import TcbAppraisal, appraise_tcb
+from assay.evidence.dcap.tcb import TcbAppraisal
 from assay.wire import Reader
 from assay.x509 import TrustAnchor, ValidityPeriod
 
@@ -31,29 +32,45 @@ _HASH_SIZE: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformStanding:
+    """A PCK certificate that stands up to one set of collateral."""
+
+    collateral: VerifiedCollateral
+    period: ValidityPeriod
+    """Of the PCK chain and of all collateral."""
+
+    earliest_expiration: datetime
+    """The end of `period`."""
+
+    anchor: TrustAnchor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotingEnclave:
+    """Intel's quoting enclave on a platform, and the key that it certified."""
+
+    attestation_key: ec.EllipticCurvePublicKey
+    isv_svn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformTrust:
     """A platform whose quoting enclave is verified."""
 
     attestation_key: ec.EllipticCurvePublicKey
     tcb: TcbAppraisal
-    collateral: VerifiedCollateral
-    period: ValidityPeriod
-    """Of the PCK chain and of all collateral."""
-
-    anchor: TrustAnchor
+    standing: PlatformStanding
 
 
-def establish_trust(
-    signature: QuoteSignature, pck: PckChain, collateral: VerifiedCollateral, *, tee: Tee
-) -> PlatformTrust:
-    """Verify a quote's PCK certificate and QE against collateral.
+def examine_platform(
+    pck: PckChain, collateral: VerifiedCollateral, *, tee: Tee
+) -> PlatformStanding:
+    """Hold a PCK certificate against collateral.
 
     Raises:
-        MalformedEvidenceError: The QE report does not parse.
         UntrustedEvidenceError: With every finding.
     """
     collector = FindingCollector()
-    qe_report = _read_qe_report(signature)
     # 2, 3. The PCK chain: the collateral's own root and PCK CA, nothing revoked.
     with collector:
         _check_issuers(pck, collateral)
@@ -62,29 +79,39 @@ def establish_trust(
     # 4. The collateral: meant for this TEE and this platform.
     with collector:
         _check_collateral_fits(pck, collateral, tee)
+    if collector.findings:
+        raise UntrustedEvidenceError("the platform does not verify", findings=collector.findings)
+    period = ValidityPeriod.of([*pck.chain.validities, *collateral.period.windows])
+    return PlatformStanding(
+        collateral=collateral,
+        period=period,
+        earliest_expiration=datetime.fromtimestamp(period.not_after, UTC),
+        anchor=pck.chain.anchor,
+    )
+
+
+def examine_quoting_enclave(
+    signature: QuoteSignature, pck: PckChain, identity: EnclaveIdentity
+) -> QuotingEnclave:
+    """Verify a quote's QE report: whose it is, and which attestation key it certifies.
+
+    Raises:
+        MalformedEvidenceError: The QE report does not parse.
+        UntrustedEvidenceError: With every finding.
+    """
+    collector = FindingCollector()
+    report = read_report_body(Reader(signature.qe_report, "qe_report", check=QUOTE_FORMAT))
     # 5. The QE report: signed by the PCK key, binding the attestation key.
     with collector:
         _check_qe_report_signature(signature, pck)
     with collector:
-        _check_qe_report_data(signature, qe_report)
+        _check_qe_report_data(signature, report)
     # 6. The quoting enclave: Intel's.
     with collector:
-        check_qe_identity(qe_report, collateral.qe_identity)
-    # 8. The TCB. (7, the quote's own signature, is the caller's.)
-    tcb = None
-    with collector:
-        tcb = appraise_tcb(
-            pck.extensions, qe_report.isv_svn, collateral.tcb_info, collateral.qe_identity
-        )
-    if tcb is None or collector.findings:
-        raise UntrustedEvidenceError("the platform does not verify", findings=collector.findings)
-    return PlatformTrust(
-        attestation_key=read_attestation_key(signature),
-        tcb=tcb,
-        collateral=collateral,
-        period=ValidityPeriod.of([*pck.chain.validities, *collateral.period.windows]),
-        anchor=pck.chain.anchor,
-    )
+        check_qe_identity(report, identity)
+    if collector.findings:
+        raise UntrustedEvidenceError("the QE does not verify", findings=collector.findings)
+    return QuotingEnclave(attestation_key=read_attestation_key(signature), isv_svn=report.isv_svn)
 
 
 def read_attestation_key(signature: QuoteSignature) -> ec.EllipticCurvePublicKey:
@@ -111,24 +138,27 @@ def check_qe_identity(report: SgxReportBody, identity: EnclaveIdentity) -> None:
             can be debugged (`qe_identity`).
     """
     mask = int.from_bytes(identity.attributes_mask, "little")
-    attributes = int.from_bytes(report.attributes, "little") & mask
-    wanted = int.from_bytes(identity.attributes, "little") & mask
-    comparisons = (
-        ("MRSIGNER", report.mr_signer.hex(), identity.mr_signer.hex()),
+    misc_mask = identity.misc_select_mask
+    comparisons: tuple[tuple[str, bytes | int, bytes | int], ...] = (
+        ("MRSIGNER", report.mr_signer, identity.mr_signer),
         ("ISVPRODID", report.isv_prod_id, identity.isv_prod_id),
         (
             "MISCSELECT under its mask",
-            report.misc_select & identity.misc_select_mask,
-            identity.misc_select & identity.misc_select_mask,
+            report.misc_select & misc_mask,
+            identity.misc_select & misc_mask,
         ),
-        ("ATTRIBUTES under their mask", f"{attributes:#x}", f"{wanted:#x}"),
+        (
+            "ATTRIBUTES under their mask",
+            int.from_bytes(report.attributes, "little") & mask,
+            int.from_bytes(identity.attributes, "little") & mask,
+        ),
         ("DEBUG", report.is_debuggable, False),
     )
     findings = [
         Finding(
             check="dcap.qe_report.qe_identity",
-            expected=f"QE {name} {expected}",
-            actual=f"{actual}",
+            expected=f"QE {name} {_shown(expected)}",
+            actual=_shown(actual),
         )
         for name, actual, expected in comparisons
         if actual != expected
@@ -137,8 +167,8 @@ def check_qe_identity(report: SgxReportBody, identity: EnclaveIdentity) -> None:
         raise UntrustedEvidenceError("the QE is not Intel's", findings=findings)
 
 
-def _read_qe_report(signature: QuoteSignature) -> SgxReportBody:
-    return read_report_body(Reader(signature.qe_report, "qe_report", check=QUOTE_FORMAT))
+def _shown(value: bytes | int) -> str:
+    return value.hex() if isinstance(value, bytes) else f"{value:#x}"
 
 
 def _check_issuers(pck: PckChain, collateral: VerifiedCollateral) -> None:

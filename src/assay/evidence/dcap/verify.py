@@ -7,10 +7,9 @@ Source: Intel SGX/TDX DCAP Quote Verification Library; the numbers are those of 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
 from assay.endorsements.anchors import Anchors
@@ -30,9 +29,15 @@ from assay.errors import (
 )
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.dcap.pck import PckChain, verify_pck_chain
-from assay.evidence.dcap.signature import QuoteSignature
-from assay.evidence.dcap.tcb import TcbAppraisal
-from assay.evidence.dcap.trust import PlatformTrust, establish_trust, read_attestation_key
+from assay.evidence.dcap.signature import QuoteSignature, check_certification_type
+from assay.evidence.dcap.tcb import TcbAppraisal, appraise_tcb
+from assay.evidence.dcap.trust import (
+    PlatformStanding,
+    PlatformTrust,
+    examine_platform,
+    examine_quoting_enclave,
+    read_attestation_key,
+)
 from assay.evidence.verified import Verified
 
 _PERISHABLE_OBJECTS: Final = (
@@ -41,6 +46,7 @@ _PERISHABLE_OBJECTS: Final = (
     "dcap.root_ca_crl",
     "dcap.pck_crl",
 )
+_HASH_SIZE: Final = 32
 _PERISHED: Final = ("_expired", "_not_yet_valid")
 
 
@@ -112,18 +118,19 @@ def verify_dcap(quote: QuoteT, context: DcapVerification, *, tee: Tee) -> Verifi
     # 2, 3, 4. Every period of validity, at the given instant.
     at = int(context.at.timestamp())
     grace = int(context.expired_collateral_grace.total_seconds())
-    findings = (*collector.findings, *trust.period.findings_at(at, grace=grace))
+    standing = trust.standing
+    findings = (*collector.findings, *standing.period.findings_at(at, grace=grace))
     if findings:
         raise refusal(findings)
     return VerifiedQuote(
         evidence=quote,
-        anchor=trust.anchor.fingerprint,
+        anchor=standing.anchor.fingerprint,
         at=context.at,
-        simulated=trust.anchor.simulated,
+        simulated=standing.anchor.simulated,
         tcb=trust.tcb,
-        document_hashes=trust.collateral.document_hashes,
-        earliest_expiration=datetime.fromtimestamp(trust.period.not_after, UTC),
-        stale=trust.period.expired_at(at),
+        document_hashes=standing.collateral.document_hashes,
+        earliest_expiration=standing.earliest_expiration,
+        stale=standing.period.expired_at(at),
     )
 
 
@@ -144,27 +151,26 @@ def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee
     memory = context.memory
     if memory.roots != context.roots:
         raise ValueError("the memory is that of other roots")
-    key = hashlib.sha256(signature.quoting_part)
-    # The same bytes mean other parts in a version 3 quote than in later ones.
-    key.update(b"nested" if signature.nested else b"listed")
-    key.update(context.collateral.digest)
-    key.update(tee.value.encode())
-    return memory.platforms.recall(key.digest(), lambda: _establish_trust(signature, context, tee))
+    scope = context.collateral.digest + tee.value.encode()
+    chain_key = signature.chain_key()
+    return memory.platforms.recall(
+        signature.quoting_key(chain_key) + scope,
+        lambda: _establish_trust(signature, context, chain_key + scope, tee),
+    )
 
 
 def _establish_trust(
-    signature: QuoteSignature, context: DcapVerification, tee: Tee
+    signature: QuoteSignature, context: DcapVerification, key: bytes, tee: Tee
 ) -> PlatformTrust:
     memory = context.memory
     collector = FindingCollector()
     collateral: VerifiedCollateral | None = None
     pck: PckChain | None = None
     with collector:
+        # The key is of the data, not of its type.
+        check_certification_type(signature)
         pck = memory.pck_chains.recall(
-            hashlib.sha256(
-                signature.certification_type.to_bytes(2, "little") + signature.certification_data
-            ).digest(),
-            lambda: verify_pck_chain(signature, roots=context.roots),
+            key[:_HASH_SIZE], lambda: verify_pck_chain(signature, roots=context.roots)
         )
     with collector:
         collateral = memory.collateral.recall(
@@ -172,10 +178,52 @@ def _establish_trust(
             lambda: verify_collateral(context.collateral, roots=context.roots),
         )
     if pck is None or collateral is None:
-        raise UntrustedEvidenceError(
-            "the chain or the collateral does not verify", findings=collector.findings
+        raise refusal(collector.findings)
+    return _judge_platform(signature, _Endorsed(memory, key, pck, collateral, tee), collector)
+
+
+@dataclass(frozen=True, slots=True)
+class _Endorsed:
+    """A PCK chain and collateral, each verified on its own, and the key of the pair."""
+
+    memory: DcapMemory
+    key: bytes
+    pck: PckChain
+    collateral: VerifiedCollateral
+    tee: Tee
+
+    def standing(self) -> PlatformStanding:
+        return self.memory.standings.recall(
+            self.key, lambda: examine_platform(self.pck, self.collateral, tee=self.tee)
         )
-    return establish_trust(signature, pck, collateral, tee=tee)
+
+    def tcb(self, qe_isv_svn: int) -> TcbAppraisal:
+        return self.memory.appraisals.recall(
+            (self.key, qe_isv_svn),
+            lambda: appraise_tcb(
+                self.pck.extensions,
+                qe_isv_svn,
+                self.collateral.tcb_info,
+                self.collateral.qe_identity,
+            ),
+        )
+
+
+def _judge_platform(
+    signature: QuoteSignature, endorsed: _Endorsed, collector: FindingCollector
+) -> PlatformTrust:
+    standing = enclave = tcb = None
+    with collector:
+        standing = endorsed.standing()
+    with collector:
+        enclave = examine_quoting_enclave(signature, endorsed.pck, endorsed.collateral.qe_identity)
+    # 8. The TCB, of the QE too where that is known.
+    if enclave is not None:
+        with collector:
+            tcb = endorsed.tcb(enclave.isv_svn)
+    if standing is None or enclave is None or tcb is None:
+        raise refusal(collector.findings)
+    return PlatformTrust(attestation_key=enclave.attestation_key, tcb=tcb, standing=standing)
 
 
 def _check_quote_signature(quote: DcapQuote, trust: PlatformTrust | None) -> None:

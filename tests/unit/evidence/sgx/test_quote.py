@@ -47,13 +47,20 @@ def test_parse_quote_gives_back_what_was_written(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [3, 4, 5])
-def test_the_quoting_part_is_everything_but_the_quotes_own_signature(version: int) -> None:
-    first, second = parse_quote(_parts(version).encode()), parse_quote(_parts(version).encode())
-    other = parse_quote(_PLATFORM.draft(version=version, isv_svn=9).sign().encode())
+def test_the_quoting_key_is_of_everything_but_the_quotes_own_signature(version: int) -> None:
+    def key(quote: bytes) -> bytes:
+        signature = parse_quote(quote).signature
+        return signature.quoting_key(signature.chain_key())
 
-    assert first.signature.quoting_part == second.signature.quoting_part
-    assert other.signature.quoting_part == first.signature.quoting_part
-    assert other.signature.signature != first.signature.signature
+    parts = _parts(version)
+    own = key(parts.encode())
+
+    assert key(_PLATFORM.draft(version=version, isv_svn=9).sign().encode()) == own
+    for field in ("attestation_key", "qe_report_signature", "qe_auth", "certification_data"):
+        flipped = bytes(255 - byte for byte in getattr(parts, field))
+        changed = dataclasses.replace(parts, **{field: flipped})  # type: ignore[arg-type]
+        assert key(changed.encode()) != own
+    assert key(dataclasses.replace(parts, certification_type=4).encode()) != own
 
 
 @pytest.mark.parametrize("version", [3, 4, 5])

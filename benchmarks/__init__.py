@@ -1,0 +1,1 @@
+"""What Assay costs, beside the bare cryptography of the same run."""

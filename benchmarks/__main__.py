@@ -1,0 +1,150 @@
+"""`make bench`: one run, one table, every figure beside its floor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from assay.appraisal import AppraisalContext, AppraisalRequest, AppraisalSettings, appraise
+from assay.clock import now
+from assay.evidence.dcap.memory import DcapMemory
+from assay.evidence.format import AttestationType
+from assay.policy import compile_policy, default_policy
+from assay.simulator import SimulatedPlatform, save_platform
+from benchmarks.attestation import distinct_requests, repeating_requests
+from benchmarks.floor import Floor, Rate, is_noisy, mean, measure, measure_floor, spread
+from benchmarks.load import run_load
+from benchmarks.server import running_server
+from benchmarks.verification import cases
+
+_CONNECTIONS = 16
+_SECONDS = 5.0
+_HELP_RUNS = 5
+
+
+class Report:
+    """The table under way; each row is measured between two floors."""
+
+    def __init__(self) -> None:
+        self.table = Table("what", "figure", "floor", "ratio", title="Assay")
+        self._floor = measure_floor()
+        self.noise = 0.0
+
+    def floor(self) -> Floor:
+        """The mean of the floor before the rows since the last call and the floor after them."""
+        after = measure_floor()
+        middle = mean(self._floor, after)
+        self.noise = max(self.noise, spread(self._floor, after))
+        if is_noisy(self._floor, after):
+            self.table.caption = "The machine was busy: floors differ by more than 15%."
+        self._floor = after
+        return middle
+
+    def rate(self, what: str, rate: Rate, floor: Rate) -> None:
+        """A row that has a floor."""
+        self.table.add_row(
+            what,
+            f"{rate.per_second:,.0f}/s",
+            f"{floor.per_second:,.0f}/s",
+            f"{rate.per_second / floor.per_second:.2f}",
+        )
+
+    def plain(self, what: str, figure: str) -> None:
+        """A row that has none."""
+        self.table.add_row(what, figure, "", "")
+
+
+def main() -> None:
+    """Measure and print."""
+    report = Report()
+    platform = SimulatedPlatform.create(now())
+    _verification(report, platform)
+    _policy(report, platform)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_platform(platform, folder / "platform")
+        cores = os.cpu_count() or 1
+        for algorithm in ("RS256", "ES256"):
+            for workers in sorted({1, cores}):
+                _attestation(report, platform, folder, algorithm=algorithm, workers=workers)
+    _command_line(report)
+    report.plain("largest difference between two floors", f"{report.noise:.0%}")
+    Console().print(report.table)
+
+
+def _verification(report: Report, platform: SimulatedPlatform) -> None:
+    rates = cases(platform, now())
+    floor = report.floor()
+    for name, rate in rates.items():
+        report.rate(f"SGX quote, {name}", rate, floor.two_verifications)
+
+
+def _policy(report: Report, platform: SimulatedPlatform) -> None:
+    text = default_policy("SgxEnclave", "current")
+    assert text is not None
+    policy = compile_policy(text)
+    context = AppraisalContext(
+        collateral=platform.collateral(now()),
+        policy=policy,
+        at=now(),
+        roots=platform.anchors,
+        settings=AppraisalSettings(),
+        memory=DcapMemory(platform.anchors),
+    )
+    request = AppraisalRequest(evidence_type=AttestationType.SGX_ENCLAVE, evidence=platform.quote())
+    incoming = appraise(request, context).incoming
+    evaluation = measure(lambda: policy.evaluate(incoming))
+    report.plain("default SGX policy, compiled", f"{evaluation.microseconds:.1f} us")
+    whole = measure(lambda: appraise(request, context))
+    report.plain("appraisal without signing, all remembered", f"{whole.microseconds:.0f} us")
+
+
+def _attestation(
+    report: Report, platform: SimulatedPlatform, folder: Path, *, algorithm: str, workers: int
+) -> None:
+    variants = {
+        "platforms remembered": repeating_requests(platform),
+        "platforms all new": distinct_requests(platform),
+    }
+    with running_server(
+        folder, folder / "platform", workers=workers, algorithm=algorithm
+    ) as server:
+        report.floor()
+        for name, requests in variants.items():
+            load = run_load(server, requests, connections=_CONNECTIONS, seconds=_SECONDS)
+            floor = report.floor()
+            signing = floor.rsa2048_sign if algorithm == "RS256" else floor.p256_sign
+            bare = Rate(floor.attestation(signing).per_second * workers)
+            what = f"HTTP attestation, {algorithm}, {workers} worker(s), {name}"
+            report.rate(what, Rate(load.per_second), bare)
+            report.plain(
+                "  latency with 16 connections, p50 / p99",
+                f"{load.p50_milliseconds:.1f} / {load.p99_milliseconds:.1f} ms",
+            )
+        if algorithm == "RS256":
+            report.plain(
+                f"  start until it answers, {workers} worker(s)", f"{server.start_seconds:.2f} s"
+            )
+            report.plain("  memory of a worker", f"{server.memory_per_worker():.0f} MiB")
+
+
+def _command_line(report: Report) -> None:
+    best = min(_timed_help() for _ in range(_HELP_RUNS))
+    report.plain("assay --help", f"{best:.2f} s")
+
+
+def _timed_help() -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "assay", "--help"], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

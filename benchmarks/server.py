@@ -1,0 +1,73 @@
+"""A server in its own processes, as `assay serve` starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_STOP_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """Its address, its processes, and how long it took to answer."""
+
+    host: str
+    port: int
+    pid: int
+    start_seconds: float
+
+    def memory_per_worker(self) -> float:
+        """Resident memory of its largest process, MiB."""
+        return max(_resident(pid) for pid in (self.pid, *_children(self.pid)))
+
+
+@contextlib.contextmanager
+def running_server(
+    folder: Path, platform: Path, *, workers: int, algorithm: str
+) -> Iterator[RunningServer]:
+    """Start a server on a free port, and stop it."""
+    environment = os.environ | {
+        "ASSAY_INSTANCE__TOKEN_ALGORITHM": algorithm,
+        "ASSAY_DATA_DIR": str(folder / f"data-{algorithm}-{workers}"),
+        "ASSAY_ACCESS_LOG": "false",
+    }
+    command = [sys.executable, "-m", "assay", "serve", "--dev", "--port", "0"]
+    command += ["--workers", str(workers), "--simulator", str(platform)]
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            address = urlsplit(next(word for word in line.split() if "://" in word))
+            yield RunningServer(
+                host=address.hostname or "127.0.0.1",
+                port=address.port or 0,
+                pid=process.pid,
+                start_seconds=time.perf_counter() - started,
+            )
+        finally:
+            process.terminate()
+            process.wait(timeout=_STOP_SECONDS)
+
+
+def _resident(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def _children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text(encoding="ascii").split():
+            yield int(child)
+            yield from _children(int(child))
