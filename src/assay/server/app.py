@@ -1,0 +1,130 @@
+"""The application: routes over the use cases, inside limits, inside the edge."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from assay.encoding import encode_json
+from assay.server.answers import FixedAnswer, send_body
+from assay.server.edge import Edge
+from assay.server.health import CheckedStore, Readiness
+from assay.server.limits import Limits
+from assay.server.maa.attest import AttestEndpoint
+from assay.server.settings import LimitSettings
+from assay.server.telemetry import METRICS_CONTENT_TYPE, Metrics, Telemetry
+from assay.service.attestation import AttestationService
+from assay.service.instances import Instance
+from assay.token import jwks, openid_configuration, signing_certificate
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+_GET: Final = ["GET"]
+_POST: Final = ["POST"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the application is made of."""
+
+    instance: Instance
+    attestation: AttestationService
+    store: CheckedStore
+    collateral: str
+    """The name of the collateral source, for people."""
+
+    telemetry: Telemetry
+    limits: LimitSettings
+    close: Callable[[], None] = lambda: None
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The ASGI application that serves `services`."""
+    router = _Router(routes(services), _lifespan(services))
+    return Edge(Limits(router, services.limits), services.telemetry)
+
+
+def routes(services: Services) -> list[Route]:
+    """Every address that is answered. Patterns are in lower case; addresses match in any case."""
+    instance = services.instance
+    attest = AttestEndpoint(services.attestation, instance, max_depth=services.limits.json_depth)
+    found = [
+        Route("/attest/{attestation_type}", attest, methods=_POST),
+        Route("/certs", FixedAnswer(_key_set(instance)), methods=_GET),
+        Route("/.well-known/openid-configuration", FixedAnswer(_metadata(instance)), methods=_GET),
+        Route("/health/live", FixedAnswer(b'{"status":"live"}'), methods=_GET),
+        Route(
+            "/health/ready",
+            Readiness(
+                store=services.store,
+                kid=instance.keys.active.kid,
+                collateral=services.collateral,
+            ),
+            methods=_GET,
+        ),
+        Route("/openapi.json", FixedAnswer(openapi_document()), methods=_GET),
+    ]
+    metrics = services.telemetry.metrics
+    if metrics is not None:
+        found.append(Route("/metrics", _MetricsEndpoint(metrics), methods=_GET))
+    return found
+
+
+def openapi_document() -> bytes:
+    """The description of this interface."""
+    return files("assay.server").joinpath("openapi.json").read_bytes()
+
+
+class _Router:
+    """Starlette's router, which raises where it finds no route."""
+
+    __slots__ = ("_router",)
+
+    def __init__(self, found: list[Route], lifespan: Lifespan) -> None:
+        self._router = Router(found, redirect_slashes=False, lifespan=lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        # The router answers for itself where it is not inside an application.
+        scope["app"] = self
+        await self._router(scope, receive, send)
+
+
+class _MetricsEndpoint:
+    __slots__ = ("_metrics",)
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer in Prometheus's text form."""
+        content_type = (b"content-type", METRICS_CONTENT_TYPE)
+        await send_body(send, self._metrics.render(), content_type=content_type)
+
+
+def _lifespan(services: Services) -> Lifespan:
+    @asynccontextmanager
+    async def live(_app: Any) -> AsyncIterator[None]:  # noqa: ANN401  Starlette's interface
+        yield
+        services.close()
+
+    return live
+
+
+def _key_set(instance: Instance) -> bytes:
+    # Made once: signing a certificate for everybody who asks would be work for free.
+    keys = instance.keys.published
+    return encode_json(
+        jwks((key, signing_certificate(key, issuer=instance.issuer)) for key in keys)
+    )
+
+
+def _metadata(instance: Instance) -> bytes:
+    algorithms = [key.algorithm for key in instance.keys.published]
+    return encode_json(openid_configuration(instance.issuer, algorithms=algorithms))

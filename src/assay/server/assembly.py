@@ -1,0 +1,213 @@
+"""From settings to services: the one place that knows which part is made of which setting."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from assay import clock
+from assay.appraisal import AppraisalSettings
+from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
+from assay.endorsements.source import CollateralSource, EvaluationSelection
+from assay.errors import SettingsError
+from assay.evidence.format import AttestationType
+from assay.keys import KeyEncryptionKey, load_key_encryption_key
+from assay.server.app import Services
+from assay.server.collateral import collateral_source
+from assay.server.settings import Settings
+from assay.server.simulated import SimulatedSource
+from assay.server.telemetry import Telemetry
+from assay.service.attestation import AttestationService
+from assay.service.instances import InstanceDefinition, create_instance
+from assay.service.keys import KeyChest
+from assay.simulator import SimulatedPlatform, load_platform
+from assay.store import Store
+
+KEY_FILE: Final = "key-encryption.key"
+"""In the data directory, where no setting names another key-encryption key."""
+
+_KEY_BYTES: Final = 32
+_POLICY_FIELDS: Final = {
+    AttestationType.SGX_ENCLAVE: "sgx_enclave",
+    AttestationType.OPEN_ENCLAVE: "open_enclave",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What both preparing and opening need."""
+
+    chest: KeyChest
+    definition: InstanceDefinition
+    platform: SimulatedPlatform | None
+
+
+def prepare(settings: Settings, *, port: int) -> None:
+    """Do once what workers rely on: the data directory, the schema, the signing key.
+
+    Raises:
+        SettingsError: A setting names what is not there or not fit.
+        StoreUnavailableError: The database cannot be used.
+    """
+    with _parts(settings, port) as parts:
+        parts.chest.store.upgrade()
+        parts.chest.prepare(parts.definition, settings.instance.token_algorithm, at=clock.now())
+        # Whatever a worker would stumble over stops the start instead.
+        create_instance(parts.definition, parts.chest.open(parts.definition.name))
+
+
+def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Services:
+    """The services of settings that `prepare` has seen.
+
+    Raises:
+        SettingsError: A setting names what is not there or not fit.
+        StoreUnavailableError: The database cannot be used.
+    """
+    with contextlib.ExitStack() as stack:
+        parts = stack.enter_context(_parts(settings, port))
+        keys = parts.chest.open(parts.definition.name)
+        return Services(
+            instance=create_instance(parts.definition, keys),
+            attestation=AttestationService(
+                source=_source(settings, parts),
+                now=clock.now,
+                collateral_seconds=settings.limits.collateral_seconds,
+                verify_at=settings.verify_at,
+            ),
+            store=parts.chest.store,
+            collateral="simulator" if parts.platform else settings.collateral.source.value,
+            telemetry=telemetry,
+            limits=settings.limits,
+            close=stack.pop_all().close,
+        )
+
+
+@contextlib.contextmanager
+def _parts(settings: Settings, port: int) -> Iterator[_Parts]:
+    _make_data_dir(settings.data_dir)
+    key = _key_encryption_key(settings)
+    platform = None if settings.simulator is None else load_platform(settings.simulator)
+    definition = _definition(settings, platform, port)
+    store = Store.open(settings.database_url())
+    try:
+        yield _Parts(
+            chest=KeyChest(store=store, key_encryption_key=key),
+            definition=definition,
+            platform=platform,
+        )
+    finally:
+        store.close()
+
+
+def _source(settings: Settings, parts: _Parts) -> CollateralSource:
+    now = _verification_clock(settings.verify_at)
+    if parts.platform is not None:
+        return SimulatedSource(parts.platform, now)
+    return collateral_source(settings.collateral, parts.chest.store, now)
+
+
+def _verification_clock(at: datetime | None) -> Callable[[], datetime]:
+    return clock.now if at is None else lambda: at
+
+
+def _definition(
+    settings: Settings, platform: SimulatedPlatform | None, port: int
+) -> InstanceDefinition:
+    chosen = settings.instance
+    return InstanceDefinition(
+        name=chosen.name,
+        issuer=settings.issuer(port),
+        trust_model=chosen.trust_model,
+        appraisal=AppraisalSettings(
+            accepted_tcb=chosen.accepted_tcb,
+            compatibility=chosen.compatibility,
+            tcb_claims_in_token=chosen.tcb_claims_in_token,
+            expired_collateral_grace=timedelta(hours=chosen.expired_collateral_grace_hours),
+        ),
+        roots=_roots(chosen.roots, platform),
+        evaluation=EvaluationSelection.parse(str(settings.collateral.evaluation)),
+        policies=_policies(settings),
+    )
+
+
+def _roots(paths: tuple[Path, ...], platform: SimulatedPlatform | None) -> Anchors:
+    extra = read_anchors(_read(path, "instance.roots") for path in paths)
+    simulated = () if platform is None else platform.anchors
+    return (*intel_sgx_anchors(), *extra, *simulated)
+
+
+def _policies(settings: Settings) -> Mapping[AttestationType, str]:
+    chosen = settings.instance
+    found: dict[AttestationType, str] = {}
+    for kind, field in _POLICY_FIELDS.items():
+        text: str | None = getattr(chosen.policies, field)
+        path: Path | None = getattr(chosen.policy_files, field)
+        if path is not None:
+            text = _read_text(path, f"instance.policy_files.{kind}")
+        if text is not None:
+            found[kind] = text
+    return found
+
+
+def _read_text(path: Path, setting: str) -> str:
+    try:
+        return _read(path, setting).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{setting}: {path} is not UTF-8 text: wrong at byte {error.start}; save it as UTF-8"
+        ) from error
+
+
+def _read(path: Path, setting: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"{setting}: cannot read {path}: {error.strerror}; correct the path or its permissions"
+        ) from error
+
+
+def _make_data_dir(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"data_dir: cannot make {folder}: {error.strerror}; set data_dir to a directory that "
+            "the service's user may write to"
+        ) from error
+
+
+def _key_encryption_key(settings: Settings) -> KeyEncryptionKey:
+    if settings.key_encryption_key is not None:
+        return settings.key_encryption_key
+    if settings.key_encryption_key_file is not None:
+        return load_key_encryption_key(settings.key_encryption_key_file)
+    path = settings.data_dir / KEY_FILE
+    if not path.exists():
+        _make_key_file(path)
+    return load_key_encryption_key(path)
+
+
+def _make_key_file(path: Path) -> None:
+    """Make a key file that is there as a whole or not at all, whoever else tries to."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            os.fsync(descriptor)
+        # Fails where another process has been faster, and then its key is the one.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"data_dir: cannot write {path}: {error.strerror}; make the directory writable, or "
+            "name a key in key_encryption_key_file"
+        ) from error

@@ -1,0 +1,146 @@
+"""A connection with limits: on slow headers, on their size, on idling, and on how many there are.
+
+uvicorn waits for headers as long as somebody sends them, which a single caller could use to keep
+every connection for himself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from assay.server.errors import Refusal, RefusedRequestError, error_answer
+from assay.server.settings import LimitSettings
+
+
+class LimitedConnection(HttpToolsProtocol):
+    """One connection. `limited_connection` makes the class with its limits."""
+
+    limits: LimitSettings = LimitSettings()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_headers = False
+        self._in_message = False
+        self._header_bytes = 0
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection, and give it a time for its first headers."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            transport.abort()
+            return
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection's timer."""
+        self._cancel_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, within the limit on headers that come in several parts.
+
+        The size of all of them is checked with the request; this bounds what waits for it.
+        """
+        continued = self._in_headers
+        super().data_received(data)
+        if not (continued and self._in_headers):
+            return
+        self._header_bytes += len(data)
+        if self._header_bytes > self.limits.header_bytes:
+            self._refuse(
+                Refusal.HEADER_SIZE,
+                f"the address and headers have more than the {self.limits.header_bytes} bytes "
+                "that are allowed",
+            )
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(Refusal.HTTP, f"this is not HTTP: {msg}")
+
+    def on_message_begin(self) -> None:
+        """Note that a request begins."""
+        super().on_message_begin()
+        self._in_message = self._in_headers = True
+        self._header_bytes = 0
+        if self._timer is None:
+            self._await_headers()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, but none that follows the body."""
+        if self._in_headers:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Note that the headers are there."""
+        self._cancel_timer()
+        self._in_headers = False
+        self._answering = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the body is there."""
+        self._in_message = False
+        self._cancel_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give what is left of an answered request a time to end."""
+        self._answering = bool(self.pipeline)
+        super().on_response_complete()
+        if self._in_message and not self._in_headers and not self.transport.is_closing():
+            self._timer = self.loop.call_later(self.limits.body_seconds, self.transport.close)
+
+    def _await_headers(self) -> None:
+        self._timer = self.loop.call_later(self.limits.header_seconds, self._too_slow)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self._refuse(
+            Refusal.TIMEOUT,
+            f"the headers did not arrive within {self.limits.header_seconds:g} s",
+        )
+
+    def _refuse(self, refusal: Refusal, message: str) -> None:
+        """Answer without the application, and hang up."""
+        if self.transport.is_closing():
+            return
+        # An answer to an earlier request may be on its way; nothing may come between.
+        if not self._answering:
+            self.transport.write(_plain_answer(RefusedRequestError(refusal, message)))
+        self.transport.close()
+
+
+def limited_connection(limits: LimitSettings) -> type[LimitedConnection]:
+    """The class of connections with `limits`, as uvicorn wants to be given it."""
+    return type("LimitedConnection", (LimitedConnection,), {"limits": limits})
+
+
+def _plain_answer(error: RefusedRequestError) -> bytes:
+    answer = error_answer(error)
+    body = answer.body
+    lines = [
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}".encode("ascii"),
+        b"content-type: application/json; charset=utf-8",
+        b"content-length: %d" % len(body),
+        *(name + b": " + value for name, value in answer.headers),
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body

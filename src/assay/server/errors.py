@@ -1,0 +1,276 @@
+"""Errors as they go over the wire: the only place that knows statuses and codes.
+
+Codes and the shape are those of MAA, the messages are ours: one sentence that names the check,
+and in `details` every finding.
+
+Source: MAA protocol, section 11; Azure REST API guidelines, "Error condition responses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from assay.encoding import JsonValue, encode_json
+from assay.errors import (
+    AssayError,
+    CollateralUnavailableError,
+    Finding,
+    MalformedEvidenceError,
+    PolicyDeniedError,
+    PolicyError,
+    RequestError,
+    StoreUnavailableError,
+    UntrustedEvidenceError,
+)
+from assay.policy import PolicySyntaxError
+
+_MAX_MESSAGE: Final = 2000
+_MAX_DETAILS: Final = 32
+
+_COLLATERAL_RETRY_SECONDS: Final = 5
+"""Clients sleep this long up to three times, so no longer than somebody waits."""
+
+_BUSY_RETRY_SECONDS: Final = 1
+
+
+class Refusal(Enum):
+    """A request that no use case has seen, with its status, code and inner code."""
+
+    API_VERSION_AMBIGUOUS = (400, "AmbiguousApiVersion", None)
+    API_VERSION_MISSING = (400, "ApiVersionUnspecified", None)
+    API_VERSION_UNKNOWN = (400, "UnsupportedApiVersion", None)
+    ATTESTATION_TYPE = (400, "InvalidParameter", "UnsupportedAttestationType")
+    NOT_FOUND = (404, "NotFound", None)
+    METHOD = (405, "MethodNotAllowed", None)
+    TIMEOUT = (408, "RequestTimeout", None)
+    BODY_SIZE = (413, "RequestTooLarge", None)
+    MEDIA_TYPE = (415, "UnsupportedMediaType", None)
+    HEADER_SIZE = (431, "RequestHeaderTooLarge", None)
+    INTERNAL = (500, "InternalError", None)
+    HTTP = (400, "BadRequest", None)
+    BUSY = (503, "ServerBusy", None)
+
+
+class RefusedRequestError(RequestError):
+    """A request that is refused before any use case sees it."""
+
+    def __init__(
+        self, refusal: Refusal, message: str, *, target: str | None = None, allow: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.target = target
+        self.allow = allow
+        """The methods that are allowed, for the header of that name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """One reason, as a member of `details`."""
+
+    code: str
+    message: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorAnswer:
+    """An error as it is sent."""
+
+    status: int
+    code: str
+    message: str
+    inner_code: str | None = None
+    target: str | None = None
+    details: tuple[Detail, ...] = ()
+    retry_seconds: int | None = None
+    allow: str = ""
+    close: bool = False
+    """Whether the connection ends with it: what is left of the request is not read."""
+
+    @property
+    def body(self) -> bytes:
+        """JSON, compact."""
+        error: dict[str, JsonValue] = {"code": self.code, "message": _text(self.message)}
+        if self.target is not None:
+            error["target"] = _text(self.target)
+        if self.details:
+            error["details"] = [
+                {"code": detail.code, "message": _text(detail.message), "target": detail.target}
+                for detail in self.details[:_MAX_DETAILS]
+            ]
+        if self.inner_code is not None:
+            error["innererror"] = {"code": self.inner_code}
+        return encode_json({"error": error})
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Beside those that every answer has."""
+        headers = [(b"x-ms-error-code", self.code.encode("ascii"))]
+        if self.retry_seconds is not None:
+            headers.append((b"retry-after", str(self.retry_seconds).encode("ascii")))
+        if self.allow:
+            headers.append((b"allow", self.allow.encode("ascii")))
+        if self.close:
+            headers.append((b"connection", b"close"))
+        return headers
+
+
+def error_answer(error: AssayError) -> ErrorAnswer:
+    """The answer to a request that ended with `error`.
+
+    Raises:
+        LookupError: No request causes an error of this family.
+    """
+    for family, answer in _ANSWERS:
+        if isinstance(error, family):
+            return answer(error)
+    raise LookupError(f"{type(error).__name__} answers no request")
+
+
+def internal_answer(request_id: str) -> ErrorAnswer:
+    """The answer to a request that ended with a defect of this program."""
+    status, code, _ = Refusal.INTERNAL.value
+    return ErrorAnswer(
+        status=status,
+        code=code,
+        message=f"the service failed on this request; its operator finds it as {request_id}",
+    )
+
+
+def _refused(error: AssayError) -> ErrorAnswer:
+    assert isinstance(error, RefusedRequestError)  # noqa: S101  the table says so
+    status, code, inner_code = error.refusal.value
+    return ErrorAnswer(
+        status=status,
+        code=code,
+        inner_code=inner_code,
+        message=error.message,
+        target=error.target,
+        retry_seconds=_BUSY_RETRY_SECONDS if error.refusal is Refusal.BUSY else None,
+        allow=error.allow,
+        close=error.refusal in _CLOSING,
+    )
+
+
+def _malformed_request(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=400,
+        code="InvalidParameter",
+        inner_code="InvalidRequest",
+        message=error.message,
+        details=_details(error.findings),
+    )
+
+
+def _bad_evidence(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=400,
+        code="InvalidParameter",
+        inner_code="InvalidQuote",
+        message=f"the evidence is not accepted: {error.message}",
+        details=_details(error.findings),
+    )
+
+
+def _no_collateral(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=503,
+        code="CollateralUnavailable",
+        message=f"the evidence cannot be judged now: {error.message}",
+        details=_details(error.findings),
+        retry_seconds=_COLLATERAL_RETRY_SECONDS,
+    )
+
+
+def _denied(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=400,
+        code="PolicyEvaluationError",
+        message=f"the policy does not permit this evidence: {error.message}",
+        details=_details(error.findings),
+    )
+
+
+def _not_a_policy(error: AssayError) -> ErrorAnswer:
+    assert isinstance(error, PolicySyntaxError)  # noqa: S101  the table says so
+    details = tuple(
+        Detail(
+            code="policy.syntax",
+            message=problem.message,
+            target=f"line {problem.line}, column {problem.column}",
+        )
+        for problem in error.problems
+    )
+    return ErrorAnswer(
+        status=400,
+        code="PolicyParsingError",
+        message=f"the draft policy is not a policy: {details[0].target}: {details[0].message}",
+        target="draftPolicyForAttestation",
+        details=details,
+    )
+
+
+def _failed_policy(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=400,
+        code="PolicyEvaluationError",
+        message=f"the policy failed: {error.message}",
+        details=_details(error.findings),
+    )
+
+
+def _store(_error: AssayError) -> ErrorAnswer:
+    # What the database said is for the log.
+    return ErrorAnswer(
+        status=503,
+        code="StoreUnavailable",
+        message="the service's database cannot be used at the moment; try again",
+        retry_seconds=_COLLATERAL_RETRY_SECONDS,
+    )
+
+
+def _details(findings: Iterable[Finding]) -> tuple[Detail, ...]:
+    return tuple(
+        Detail(
+            code=finding.check,
+            message=f"expected {finding.expected}, got {finding.actual}"
+            + (f" ({finding.hint})" if finding.hint else ""),
+            target=finding.check.rpartition(".")[0],
+        )
+        for finding in findings
+    )
+
+
+def _text(text: str) -> str:
+    shown = text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "..."
+    # Names out of a request may hold what UTF-8 cannot carry.
+    return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+_CLOSING: Final = frozenset(
+    {
+        Refusal.HTTP,
+        Refusal.TIMEOUT,
+        Refusal.BODY_SIZE,
+        Refusal.HEADER_SIZE,
+        Refusal.BUSY,
+        Refusal.MEDIA_TYPE,
+    }
+)
+
+# Subclasses stand before their families.
+_ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer]], ...]] = (
+    (RefusedRequestError, _refused),
+    (RequestError, _malformed_request),
+    (MalformedEvidenceError, _bad_evidence),
+    (UntrustedEvidenceError, _bad_evidence),
+    (CollateralUnavailableError, _no_collateral),
+    (PolicyDeniedError, _denied),
+    (PolicySyntaxError, _not_a_policy),
+    (PolicyError, _failed_policy),
+    (StoreUnavailableError, _store),
+)

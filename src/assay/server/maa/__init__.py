@@ -1,0 +1,1 @@
+"""The data plane of Microsoft Azure Attestation: attest, signing keys, OpenID metadata."""

@@ -1,0 +1,204 @@
+"""What an operator can set, with its defaults and bounds.
+
+`assay.server.settings_reader` fills it from a file, the environment and flags.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from assay.appraisal import MAA_ACCEPTED_TCB, Compatibility
+from assay.endorsements.tcb import TcbStatus
+from assay.keys import KeyEncryptionKey, SigningAlgorithm
+from assay.store import TrustModel
+
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=3600)]
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+
+
+class Origin(StrEnum):
+    """Where a value came from; a later one in this list outranks an earlier one."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    ENVIRONMENT = "environment"
+    FLAG = "flag"
+
+
+class CollateralKind(StrEnum):
+    """Where collateral is gathered from."""
+
+    PCS = "pcs"
+    """Intel's provisioning certification service."""
+
+    PCCS = "pccs"
+    """A caching service in the data centre; needs `url`."""
+
+    THIM = "thim"
+    """The caching service of Azure."""
+
+    PATH = "path"
+    """A directory with collateral that was fetched beforehand; needs `path`."""
+
+
+class PolicyTexts(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A policy for each attestation type, as text."""
+
+    sgx_enclave: str | None = None
+    open_enclave: str | None = None
+
+
+class PolicyFiles(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A policy for each attestation type, as a file of UTF-8 text."""
+
+    sgx_enclave: Path | None = None
+    open_enclave: Path | None = None
+
+
+class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The one instance that this server hosts."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = "default"
+
+    public_url: str | None = None
+    """The issuer of its tokens: the URL that clients know it by. Derived from the address if not
+    set, which is good on one machine only."""
+
+    trust_model: TrustModel = TrustModel.AAD
+    token_algorithm: SigningAlgorithm = SigningAlgorithm.RS256
+    compatibility: Compatibility = Compatibility.CURRENT
+    accepted_tcb: frozenset[TcbStatus] = MAA_ACCEPTED_TCB
+    roots: tuple[Path, ...] = ()
+    """PEM or DER files of roots that are trusted besides Intel's."""
+
+    expired_collateral_grace_hours: Annotated[float, Meta(ge=0, le=24 * 366)] = 0
+    tcb_claims_in_token: bool = False
+    policies: PolicyTexts = PolicyTexts()
+    policy_files: PolicyFiles = PolicyFiles()
+
+
+class CollateralSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where collateral comes from."""
+
+    source: CollateralKind = CollateralKind.PCS
+    url: str | None = None
+    """Base address; of Intel or Azure if not set."""
+
+    path: Path | None = None
+    evaluation: (
+        Annotated[int, Meta(ge=1, le=10**9)]
+        | Annotated[str, Meta(pattern=r"^(standard|early|[1-9][0-9]{0,8})$")]
+    ) = "standard"
+    """Which TCB evaluation data set: Intel's `standard` or `early` one, or a number."""
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request may cost, each for one worker. Everything over it is refused by name."""
+
+    body_bytes: Annotated[int, Meta(ge=_KIB, le=64 * _MIB)] = _MIB
+    header_bytes: Annotated[int, Meta(ge=_KIB, le=_MIB)] = 32 * _KIB
+    """Request line and headers; bearer tokens of large directories reach 16 KiB."""
+
+    json_depth: Annotated[int, Meta(ge=4, le=64)] = 32
+    header_seconds: Seconds = 10
+    """From the first byte of a request, or the opening of its connection, to its last header."""
+
+    body_seconds: Seconds = 15
+    """From the last header to the end of the body."""
+
+    idle_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
+    """How long a connection may stay open between two requests."""
+
+    collateral_seconds: Seconds = 20
+    """How long a request waits for collateral."""
+
+    shutdown_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
+    """How long requests under way may take when the server is told to stop."""
+
+    requests: Annotated[int, Meta(ge=1, le=65536)] = 256
+    """Requests that are worked on at once."""
+
+    connections: Annotated[int, Meta(ge=1, le=65536)] = 1024
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """TLS at this server. Without it, something in front should speak TLS."""
+
+    certificate: Path | None = None
+    """PEM, the server's certificate first."""
+
+    key: Path | None = None
+
+
+def default_data_dir(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where data is kept unless set: `assay` in the user's data directory (XDG base directory)."""
+    base = environment.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "assay"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. Paths are absolute or relative to the working directory."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    """0 takes any free port; the one taken is announced."""
+
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Processes; one for each core is the most that helps."""
+
+    data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    database: str | None = None
+    """SQLAlchemy URL; a SQLite file in the data directory if not set."""
+
+    key_encryption_key_file: Path | None = None
+    """What seals signing keys in the database; `key-encryption.key` in the data directory, made
+    at the first start, if neither this nor the next is set."""
+
+    key_encryption_key: KeyEncryptionKey | None = None
+    """The same as base64, from the environment only."""
+
+    access_log: bool = True
+    metrics: bool = False
+    """Whether `/metrics` is served, on the same port."""
+
+    dev: bool = False
+    simulator: Path | None = None
+    """A simulated platform's directory, whose root is trusted; only with `dev`."""
+
+    verify_at: datetime | None = None
+    """The instant that evidence is verified at instead of now; only with `dev`."""
+
+    instance: InstanceSettings = InstanceSettings()
+    collateral: CollateralSettings = CollateralSettings()
+    limits: LimitSettings = LimitSettings()
+    tls: TlsSettings = TlsSettings()
+    origins: dict[str, Origin] = msgspec.field(default_factory=dict)
+    """Of each value by its dotted name; what is not in it is a default."""
+
+    @property
+    def scheme(self) -> str:
+        """`https` where this server speaks TLS itself."""
+        return "http" if self.tls.certificate is None else "https"
+
+    def database_url(self) -> str:
+        """The database's URL, derived where it is not set."""
+        return self.database or f"sqlite:///{self.data_dir / 'assay.sqlite3'}"
+
+    def issuer(self, port: int) -> str:
+        """The instance's public URL, derived from address and `port` where it is not set."""
+        if self.instance.public_url is not None:
+            return self.instance.public_url
+        # Nobody can call a wildcard address; from this machine, localhost reaches it.
+        host = "localhost" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{port}"

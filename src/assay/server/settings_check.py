@@ -1,0 +1,123 @@
+"""Settings that are each in order and do not go together."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from assay.errors import SettingsError
+from assay.server.settings import CollateralKind, Settings
+
+
+def check_settings(settings: Settings) -> None:
+    """Check what one value asks of another.
+
+    Raises:
+        SettingsError: Names both settings and what to change.
+    """
+    for check in _CHECKS:
+        check(settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address of this name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_dev(settings: Settings) -> None:
+    if settings.dev and not is_loopback(settings.host):
+        raise SettingsError(
+            f"dev serves this machine only, and host is {settings.host!r}; set host to 127.0.0.1, "
+            "or leave dev out"
+        )
+    for name in ("simulator", "verify_at"):
+        if getattr(settings, name) is not None and not settings.dev:
+            raise SettingsError(
+                f"{name} weakens what tokens mean and needs dev; set dev as well (--dev), or "
+                f"leave {name} out"
+            )
+    if settings.verify_at is not None and settings.verify_at.tzinfo is None:
+        raise SettingsError(
+            "verify_at has no time zone; write it as 2026-01-31T12:00:00Z, with a Z or an offset"
+        )
+
+
+def _check_public_url(settings: Settings) -> None:
+    url = settings.instance.public_url
+    if url is None:
+        return
+    if url.endswith("/"):
+        raise SettingsError(
+            f"instance.public_url {url!r} ends in a slash, and issuers never do; set it to "
+            f"{url.rstrip('/')!r}"
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(
+            f"instance.public_url {url!r} is not an address of a server; write it as "
+            "https://attest.example.com"
+        )
+
+
+def _check_collateral(settings: Settings) -> None:
+    collateral = settings.collateral
+    chosen = "collateral.source" in settings.origins
+    if settings.simulator is not None and chosen:
+        raise SettingsError(
+            "simulator brings its own collateral, and collateral.source is set; leave one of them "
+            "out"
+        )
+    if collateral.source is CollateralKind.PCCS and collateral.url is None:
+        raise SettingsError(
+            "collateral.source is 'pccs' and collateral.url is not set; set it to the address of "
+            "the caching service"
+        )
+    if collateral.source is CollateralKind.PATH and collateral.path is None:
+        raise SettingsError(
+            "collateral.source is 'path' and collateral.path is not set; set it to the directory "
+            "with the collateral"
+        )
+
+
+def _check_tls(settings: Settings) -> None:
+    tls = settings.tls
+    if (tls.certificate is None) is not (tls.key is None):
+        raise SettingsError(
+            "TLS needs both tls.certificate and tls.key, and only one of them is set; set the "
+            "other, or none"
+        )
+
+
+def _check_key_encryption_key(settings: Settings) -> None:
+    if settings.key_encryption_key is not None and settings.key_encryption_key_file is not None:
+        raise SettingsError(
+            "key_encryption_key and key_encryption_key_file are both set, and one key seals "
+            "everything; leave one of them out"
+        )
+
+
+def _check_policies(settings: Settings) -> None:
+    texts, files = settings.instance.policies, settings.instance.policy_files
+    for field, name in (("sgx_enclave", "SgxEnclave"), ("open_enclave", "OpenEnclave")):
+        if getattr(texts, field) is not None and getattr(files, field) is not None:
+            raise SettingsError(
+                f"instance.policies.{name} and instance.policy_files.{name} are both set; leave "
+                "one of them out"
+            )
+
+
+_CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
+    _check_dev,
+    _check_public_url,
+    _check_collateral,
+    _check_tls,
+    _check_key_encryption_key,
+    _check_policies,
+)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from assay.errors import SettingsError
+from assay.server.settings_check import is_loopback
+from assay.server.settings_reader import load_settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_only_this_machine_reaches_a_loopback_address(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example", ""])  # noqa: S104
+def test_others_may_reach_any_other_address(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"dev": True, "host": "0.0.0.0"}, "dev serves this machine only"),  # noqa: S104
+        ({"simulator": "sim"}, "simulator weakens what tokens mean and needs dev"),
+        ({"verify_at": "2026-01-01T00:00:00Z"}, "verify_at weakens what tokens mean"),
+        ({"dev": True, "verify_at": "2026-01-01T00:00:00"}, "verify_at has no time zone"),
+        ({"instance.public_url": "https://a.example/"}, "set it to 'https://a.example'"),
+        ({"instance.public_url": "a.example"}, "not an address of a server"),
+        ({"instance.public_url": "ftp://a.example"}, "not an address of a server"),
+        ({"instance.public_url": "https://"}, "not an address|ends in a slash"),
+        ({"instance.public_url": "https://a.example?x=1"}, "not an address of a server"),
+        ({"instance.public_url": "https://a.example#x"}, "not an address of a server"),
+        (
+            {"dev": True, "simulator": "sim", "collateral.source": "pcs"},
+            "simulator brings its own collateral",
+        ),
+        ({"collateral.source": "pccs"}, "collateral.url is not set"),
+        ({"collateral.source": "path"}, "collateral.path is not set"),
+        ({"tls.key": "key.pem"}, "TLS needs both"),
+        ({"tls.certificate": "cert.pem"}, "TLS needs both"),
+        (
+            {"instance.policies.SgxEnclave": "x", "instance.policy_files.SgxEnclave": "x"},
+            "are both set",
+        ),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(
+    flags: Mapping[str, object], expected: str
+) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        load_settings(environment={}, flags=flags)
+
+
+def test_two_key_encryption_keys_are_refused() -> None:
+    with pytest.raises(SettingsError, match="are both set"):
+        load_settings(
+            environment={"ASSAY_KEY_ENCRYPTION_KEY": "A" * 43},
+            flags={"key_encryption_key_file": "key"},
+        )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"dev": True, "simulator": "sim", "verify_at": "2026-01-01T00:00:00+01:00"},
+        {"host": "0.0.0.0"},  # noqa: S104
+        {"collateral.source": "pccs", "collateral.url": "https://pccs.example"},
+        {"collateral.source": "path", "collateral.path": "folder"},
+        {"tls.certificate": "cert.pem", "tls.key": "key.pem"},
+        {"instance.public_url": "https://a.example/prefix"},
+    ],
+)
+def test_values_that_go_together_pass(flags: Mapping[str, object]) -> None:
+    settings = load_settings(environment={}, flags=flags)
+
+    assert set(settings.origins) == set(flags)
