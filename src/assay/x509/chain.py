@@ -26,6 +26,9 @@ from assay.x509.validity import Validity, certificate_validity
 _MAX_CERTIFICATES = 8
 """No chain of a vendor has more than four; more is an attempt to keep us busy."""
 
+_MAX_PEM_SIZE = 32 * 1024
+"""Real chains take under 5 kB. Without a limit, white space alone could fill every memory."""
+
 PARSE_ERRORS = (
     ValueError,
     TypeError,
@@ -44,7 +47,7 @@ _SHOWN_CHARACTERS = 64
 """The longest common name that RFC 5280 allows; the rest of a longer one is not shown."""
 
 _PEM_CHAIN = re.compile(
-    rb"(?:\s*-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]{1,16384}-----END CERTIFICATE-----)+\s*"
+    rb"(?:\s*-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----)+\s*"
 )
 _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _KNOWN_EXTENSIONS = frozenset({ExtensionOID.KEY_USAGE, ExtensionOID.BASIC_CONSTRAINTS})
@@ -94,9 +97,14 @@ def read_pem_chain(data: bytes, profile: ChainProfile) -> tuple[x509.Certificate
     """Parse PEM certificates with nothing but white space around them.
 
     Raises:
-        UntrustedEvidenceError: Text between the certificates (`cert_format`), none or too many
-            (`chain`), or one that does not parse (`cert_format`).
+        UntrustedEvidenceError: Text between the certificates or far too much of it
+            (`cert_format`), none or too many (`chain`), or one that does not parse
+            (`cert_format`).
     """
+    if len(data) > _MAX_PEM_SIZE:
+        raise _refused(
+            profile, "cert_format", f"at most {_MAX_PEM_SIZE} bytes", f"{len(data)} bytes"
+        )
     count = data.count(_PEM_BEGIN)
     expected = len(profile.common_names)
     if not data.strip() or count > _MAX_CERTIFICATES:
