@@ -123,7 +123,8 @@ def endorsements(
     numbers = (
         version,
         enclave_type,
-        len(data),
+        # The offsets count, though the number of items before them does not.
+        4 * len(items) + len(data),
         len(items) if count is None else count,
         *(starts if offsets is None else offsets),
     )

@@ -69,10 +69,10 @@ def test_endorsements_list_nine_items_in_order(platform: SimulatedPlatform, at: 
 
     version, enclave_type, size, count, *offsets = numbers(data, 13)
     items = data[52:]
-    ends = [*offsets[1:], size]
+    ends = [*offsets[1:], len(items)]
     parts = [items[start:end] for start, end in zip(offsets, ends, strict=True)]
     assert (version, enclave_type, count) == (1, 2, 9)
-    assert size == len(items)
+    assert size == len(data) - 16
     assert parts[0] == (1).to_bytes(4, "little")
     assert collateral.tcb_info in parts[1]
     assert parts[2] == collateral.tcb_info_issuer_chain + b"\0"

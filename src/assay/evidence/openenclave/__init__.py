@@ -1,5 +1,6 @@
 """Open Enclave reports, evidence, endorsements and certificates."""
 
+from assay.endorsements.openenclave import parse_endorsements, parse_tdx_endorsements
 from assay.evidence.openenclave.certificate import (
     AttestedCertificate,
     parse_certificate,
@@ -18,7 +19,9 @@ __all__ = [
     "OpenEnclaveEvidence",
     "OpenEnclaveFormat",
     "parse_certificate",
+    "parse_endorsements",
     "parse_evidence",
+    "parse_tdx_endorsements",
     "verify_certificate",
     "verify_evidence",
 ]
