@@ -1,0 +1,7 @@
+"""`python -m assay`: the command line."""
+
+from __future__ import annotations
+
+from assay.cli import main
+
+main()

@@ -1,0 +1,80 @@
+"""`assay attest`: have evidence judged by a running service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.cli.options import (
+    DataTypeChoice,
+    EvidenceArgument,
+    InitTimeDataOption,
+    InitTimeDataTypeOption,
+    JsonOption,
+    NonceOption,
+    RuntimeDataOption,
+    RuntimeDataTypeOption,
+    TypeChoice,
+    TypeOption,
+)
+
+
+def attest(
+    *,
+    file: EvidenceArgument,
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url", metavar="URL", envvar="ASSAY_URL", help="The instance: its issuer address."
+        ),
+    ],
+    evidence_type: TypeOption = TypeChoice.AUTO,
+    runtime_data: RuntimeDataOption = None,
+    runtime_data_type: RuntimeDataTypeOption = DataTypeChoice.BINARY,
+    init_time_data: InitTimeDataOption = None,
+    init_time_data_type: InitTimeDataTypeOption = DataTypeChoice.BINARY,
+    nonce: NonceOption = None,
+    draft_policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--draft-policy",
+            metavar="FILE",
+            help="Try this policy instead of the instance's own; the token is not signed then.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send evidence to a service and print the token, verified against the service's keys.
+
+    The keys come over the same connection: the token is the service's own, and the service is as
+    trusted as the connection is.
+    """
+    from assay import clock
+    from assay.cli.attestation_answer import show_attestation
+    from assay.cli.evidence_file import read_evidence_file
+    from assay.cli.held_data import choose_type, read_held_data
+    from assay.cli.input_file import read_text
+    from assay.client import AttestationClient, AttestRequest, HttpTransport
+    from assay.token import TokenExpectations, verify_token
+
+    evidence = read_evidence_file(file)
+    request = AttestRequest(
+        evidence_type=choose_type(evidence_type, evidence.attestation_type),
+        evidence=evidence.data,
+        runtime_data=read_held_data(runtime_data, runtime_data_type),
+        init_time_data=read_held_data(init_time_data, init_time_data_type),
+        nonce=nonce,
+        draft_policy=None if draft_policy is None else read_text(draft_policy),
+    )
+    with HttpTransport() as transport:
+        client = AttestationClient(url, transport)
+        token = client.attest(request)
+        verified = verify_token(
+            token,
+            client.key_set(),
+            at=clock.now(),
+            expect=TokenExpectations(issuer=client.url, allow_unsecured=draft_policy is not None),
+        )
+    show_attestation(token, verified, as_json=as_json)

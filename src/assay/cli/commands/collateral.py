@@ -1,0 +1,102 @@
+"""`assay collateral`: gather what verification needs, move it, look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from assay.cli.options import AtOption, JsonOption
+
+app: Final = typer.Typer(
+    help="Gather what verification needs, move it, look at it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_TITLE: Final = frozenset({"state", "source"})
+
+PathsArgument = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Files and folders of collateral.")
+]
+
+
+@app.command()
+def export(
+    *,
+    paths: PathsArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the bundle goes.")],
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="Sign it: an Ed25519 private key in PEM."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put collateral into one file, for verifiers without a network."""
+    from assay.cli.collateral_sets import bundle_paths
+    from assay.cli.input_file import write_output
+    from assay.cli.render import Answer, print_json
+
+    bundle, count = bundle_paths(paths, key=key)
+    write_output(out, bundle)
+    if as_json:
+        print_json({"bundle": str(out), "sets": count, "signed": key is not None})
+        return
+    signed = "signed" if key is not None else "not signed"
+    Answer().line(f"{out}: {count} sets of collateral, {len(bundle)} bytes, {signed}")
+
+
+@app.command("import")
+def import_(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")],
+    into: Annotated[
+        Path, typer.Option("--into", metavar="DIR", help="Where the sets go, a file for each.")
+    ],
+    trusted_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--trusted-key",
+            metavar="FILE",
+            help="Take the bundle only if this Ed25519 public key (PEM) signed it.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Unpack a bundle into a folder that --collateral and a server take."""
+    from assay.cli.collateral_sets import unpack_bundle
+    from assay.cli.render import Answer, print_json
+
+    bundle, written = unpack_bundle(file, into, trusted_key=trusted_key)
+    if as_json:
+        print_json({"written": list(written), "signed_by": bundle.signed_by})
+        return
+    answer = Answer()
+    for name in written:
+        answer.line(name)
+    talk = Answer(stderr=True)
+    if bundle.signed_by is not None:
+        talk.line(f"signed by the trusted key {bundle.signed_by}")
+    else:
+        talk.line("no key was named: who made the bundle was not checked")
+
+
+@app.command()
+def show(*, paths: PathsArgument, at: AtOption = None, as_json: JsonOption = False) -> None:
+    """Show what collateral is for and how long it holds. Nothing is verified."""
+    from assay.cli.collateral_sets import described_sets
+    from assay.cli.instant import read_instant
+    from assay.cli.render import BAD, GOOD, WARNING, Answer, print_json
+
+    sets = described_sets(paths, read_instant(at))
+    if as_json:
+        print_json({"verified": False, "sets": list(sets)})
+        return
+    answer = Answer()
+    answer.line((f"{len(sets)} sets of collateral", "bold"), (" - unverified: only read", WARNING))
+    for members in sets:
+        answer.line()
+        style = GOOD if members["state"] == "in date" else BAD
+        answer.line((str(members["state"]), style), f"  {members['source']}")
+        answer.members({name: one for name, one in members.items() if name not in _TITLE})

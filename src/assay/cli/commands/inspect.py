@@ -1,0 +1,37 @@
+"""`assay inspect`: decode a file without trusting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.cli.options import JsonOption
+
+
+def inspect(
+    *,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Evidence, collateral (file or directory), a token, a key set, certificates.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Decode evidence, collateral, tokens and certificates. Nothing is verified."""
+    from assay.cli.inspection import inspect_path
+    from assay.cli.render import WARNING, Answer, print_json
+
+    inspection = inspect_path(file)
+    if as_json:
+        print_json(inspection.report)
+        return
+    answer = Answer()
+    answer.line(
+        (inspection.kind, "bold"),
+        (" - unverified: no signature, chain or date has been checked", WARNING),
+    )
+    answer.members(inspection.members)

@@ -1,0 +1,24 @@
+"""Evidence and the data beside it, as the options of several commands name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay.appraisal import HeldData, HeldDataType
+from assay.cli.input_file import read_input
+from assay.cli.options import DataTypeChoice, TypeChoice
+from assay.evidence.format import AttestationType
+
+
+def read_held_data(file: Path | None, data_type: DataTypeChoice) -> HeldData | None:
+    """Data sent beside evidence, from a file.
+
+    Raises:
+        RequestError: The file cannot be read.
+    """
+    return None if file is None else HeldData(read_input(file), HeldDataType(data_type.value))
+
+
+def choose_type(choice: TypeChoice, by_content: AttestationType) -> AttestationType:
+    """The kind of evidence: what was asked for, or what the first bytes say."""
+    return by_content if choice is TypeChoice.AUTO else AttestationType(choice.value)

@@ -1,0 +1,180 @@
+"""An appraisal on this machine, from files: no service, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from assay.appraisal import (
+    AppraisalContext,
+    AppraisalRequest,
+    AppraisalResult,
+    AppraisalSettings,
+    Verdict,
+    appraise,
+    refused_result,
+)
+from assay.cli.collateral_path import gather_stored
+from assay.cli.input_file import read_input, read_text
+from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
+from assay.endorsements.collateral import DcapCollateral
+from assay.endorsements.platform import DcapPlatform
+from assay.endorsements.tcb import TcbStatus
+from assay.errors import (
+    CollateralUnavailableError,
+    Finding,
+    MalformedEvidenceError,
+    RequestError,
+    SettingsError,
+    UntrustedEvidenceError,
+)
+from assay.evidence.dcap.memory import DcapMemory
+from assay.evidence.format import AttestationType
+from assay.evidence.registry import FORMATS
+from assay.policy import CompiledPolicy, compile_policy, default_policy
+
+EVERY_TCB: Final = frozenset(TcbStatus)
+"""Every status is left to the policy; a revoked TCB never reaches it."""
+
+_DER_SEQUENCE: Final = b"\x30"
+
+_STRUCTURE: Final = frozenset({"0", "1"})
+"""The checks that need nothing but the evidence."""
+
+# What stands where collateral would, in a context in which nothing is verified.
+_NO_COLLATERAL: Final = DcapCollateral(
+    tcb_info=b"",
+    tcb_info_signature=b"",
+    tcb_info_issuer_chain=b"",
+    qe_identity=b"",
+    qe_identity_signature=b"",
+    qe_identity_issuer_chain=b"",
+    root_ca_crl=b"",
+    pck_crl=b"",
+    pck_crl_issuer_chain=b"",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineAppraisal:
+    """What evidence is judged by, as the options name it."""
+
+    at: datetime
+    roots: Anchors
+    policy: CompiledPolicy
+    accepted_tcb: frozenset[TcbStatus]
+    collateral: Path | None
+
+    def appraise(self, request: AppraisalRequest) -> AppraisalResult:
+        """Appraise evidence. Whatever is wrong with it or with the collateral is in the result.
+
+        Raises:
+            RequestError: The path of the collateral holds none.
+        """
+        fmt = FORMATS[request.evidence_type]
+        try:
+            parsed = fmt.parse(request.evidence)
+            collateral = self._gather(lambda: fmt.platform(parsed))
+        except (
+            MalformedEvidenceError,
+            UntrustedEvidenceError,
+            CollateralUnavailableError,
+        ) as error:
+            return _without_verification(
+                refused_result(request, self._context(_NO_COLLATERAL), error)
+            )
+        return appraise(request, self._context(collateral))
+
+    def _gather(self, platform: Callable[[], DcapPlatform]) -> DcapCollateral:
+        if self.collateral is not None:
+            return gather_stored(self.collateral, platform)
+        finding = Finding(
+            check="appraisal.collateral.unavailable",
+            expected="collateral for the platform that the evidence names",
+            actual="none",
+            hint="name some with --collateral or ASSAY_COLLATERAL; "
+            "`assay collateral fetch FILE --out PATH` gets it from Intel",
+        )
+        raise CollateralUnavailableError("no collateral is given", findings=[finding])
+
+    def _context(self, collateral: DcapCollateral) -> AppraisalContext:
+        return AppraisalContext(
+            collateral=collateral,
+            policy=self.policy,
+            at=self.at,
+            roots=self.roots,
+            settings=AppraisalSettings(accepted_tcb=self.accepted_tcb),
+            memory=DcapMemory(self.roots, platforms=1),
+        )
+
+
+def _without_verification(result: AppraisalResult) -> AppraisalResult:
+    """The result with only the structure judged: nothing was held against any collateral."""
+    unavailable = result.verdict is Verdict.ERROR
+    checks = tuple(
+        outcome
+        if outcome.check.step in _STRUCTURE or (outcome.passed is False and not unavailable)
+        else replace(outcome, passed=None)
+        for outcome in result.checks
+    )
+    return replace(result, checks=checks)
+
+
+def read_roots(files: Sequence[Path]) -> Anchors:
+    """The roots to trust: those of `files` and no others, or Intel's where none are named.
+
+    Raises:
+        RequestError: A file cannot be read, or holds no root.
+    """
+    if not files:
+        return intel_sgx_anchors()
+    try:
+        return read_anchors([_read_root(file) for file in files])
+    except SettingsError as error:
+        raise RequestError(f"--root: {error.message}") from error
+
+
+def _read_root(file: Path) -> bytes:
+    content = read_input(file)
+    if not content.startswith(_DER_SEQUENCE):
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            # Evidence has PEM inside: named by mistake, it would vouch for itself.
+            raise RequestError(
+                f"--root: {file}: expected a certificate in PEM or DER, got other binary data"
+            ) from error
+    return content
+
+
+def read_policy(file: Path | None, evidence_type: AttestationType) -> CompiledPolicy:
+    """The policy in a file, or the default one of the current profile.
+
+    Raises:
+        RequestError: The file cannot be read.
+        PolicyError: It is not a policy, or a configuration rule fails.
+    """
+    text = default_policy(evidence_type.value) if file is None else read_text(file)
+    assert text is not None  # noqa: S101  every kind of evidence that is supported has a default
+    policy = compile_policy(text)
+    policy.configuration()
+    return policy
+
+
+def read_statuses(text: str | None) -> frozenset[TcbStatus]:
+    """The statuses that a list with commas names; all for `None`.
+
+    Raises:
+        RequestError: A name is not a status, or `Revoked`, which is never accepted.
+    """
+    if text is None:
+        return EVERY_TCB
+    known = {status.value: status for status in TcbStatus if status is not TcbStatus.REVOKED}
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise RequestError(f"--accept-tcb: expected some of {', '.join(known)}, got {name!r}")
+    return frozenset(known[name] for name in names)

@@ -1,0 +1,79 @@
+"""Options that several commands share, spelled and explained once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+class TypeChoice(StrEnum):
+    """The kinds of evidence, and the choice by its first bytes."""
+
+    AUTO = "auto"
+    SGX_ENCLAVE = "SgxEnclave"
+    OPEN_ENCLAVE = "OpenEnclave"
+
+
+class DataTypeChoice(StrEnum):
+    """How data sent beside evidence becomes claims."""
+
+    BINARY = "Binary"
+    JSON = "JSON"
+
+
+EvidenceArgument: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="Evidence: its bytes, or hexadecimal, base64 or base64url text."
+    ),
+]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of text.")
+]
+TypeOption: TypeAlias = Annotated[
+    TypeChoice,
+    typer.Option("--type", help="Kind of evidence; auto decides by its first bytes."),
+]
+AtOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", help="Judge at this instant instead of now: RFC 3339 or Unix time."
+    ),
+]
+RuntimeDataOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--runtime-data", metavar="FILE", help="Data whose SHA-256 begins the report data."
+    ),
+]
+RuntimeDataTypeOption: TypeAlias = Annotated[
+    DataTypeChoice, typer.Option("--runtime-data-type", help="What the runtime data becomes.")
+]
+InitTimeDataOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--init-time-data", metavar="FILE", help="Data whose SHA-256 is the configuration id."
+    ),
+]
+InitTimeDataTypeOption: TypeAlias = Annotated[
+    DataTypeChoice, typer.Option("--init-time-data-type", help="What the init-time data becomes.")
+]
+NonceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--nonce",
+        metavar="TEXT",
+        help="Goes into the token as it is; evidence does not vouch for it.",
+    ),
+]
+AcceptTcbOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--accept-tcb",
+        metavar="STATUS,...",
+        help="TCB statuses to accept, for example UpToDate,SWHardeningNeeded.",
+    ),
+]
