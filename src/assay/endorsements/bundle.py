@@ -27,9 +27,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from assay.encoding import EncodingError, decode_hex, encode_json, parse_json_object
+from assay.endorsements.bundle_key import key_fingerprint
 from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.label import read_label
 from assay.errors import CollateralUnavailableError, Finding
@@ -135,12 +135,6 @@ def open_bundle(data: bytes, *, trusted_key: Ed25519PublicKey | None = None) -> 
         return _open(data, trusted_key)
     except EncodingError as error:
         raise _malformed("the lines of a bundle", error.message) from error
-
-
-def key_fingerprint(key: Ed25519PublicKey) -> str:
-    """SHA-256 of the key as SubjectPublicKeyInfo, lower-case hex: what `signed_by` says."""
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).hexdigest()
 
 
 def _open(data: bytes, trusted_key: Ed25519PublicKey | None) -> Bundle:
