@@ -8,9 +8,10 @@ Structures of a fixed size are tables (`Layout`); the rest are reads in sequence
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from assay.errors import Finding, MalformedEvidenceError
@@ -69,7 +70,11 @@ class Layout:
             for index, field in enumerate(fields)
             if field.kind == "zeros"
         )
-        self._values = tuple(index for index, field in enumerate(fields) if field.kind != "zeros")
+        kept = [index for index, field in enumerate(fields) if field.kind != "zeros"]
+        # With one index `itemgetter` gives the value itself, not a tuple.
+        self._values: Callable[[tuple[Any, ...]], tuple[Any, ...]] = (
+            itemgetter(*kept) if len(kept) > 1 else lambda values: tuple(values[i] for i in kept)
+        )
 
     def unpack(self, data: bytes, check: str) -> tuple[Any, ...]:
         """The values of `data`, which must be exactly `size` bytes.
@@ -81,7 +86,7 @@ class Layout:
         for index, name, blank in self._reserved:
             if fields[index] != blank:
                 raise malformed(check, f"{self.name}.{name} to be zero", _excerpt(fields[index]))
-        return tuple(fields[index] for index in self._values)
+        return self._values(fields)
 
 
 class Reader:

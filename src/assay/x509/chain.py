@@ -77,6 +77,9 @@ class CertificateChain:
     certificates: tuple[x509.Certificate, ...]
     """Leaf first, root last."""
 
+    leaf_key: ec.EllipticCurvePublicKey
+    """The end entity's key, P-256: one object, since a new one makes its first use slower."""
+
     anchor: TrustAnchor
     validities: tuple[Validity, ...]
 
@@ -84,13 +87,6 @@ class CertificateChain:
     def leaf(self) -> x509.Certificate:
         """The end entity."""
         return self.certificates[0]
-
-    @property
-    def leaf_key(self) -> ec.EllipticCurvePublicKey:
-        """The end entity's key: P-256, as the chain was checked for."""
-        key = self.leaf.public_key()
-        assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101  _check_algorithms saw it
-        return key
 
 
 def read_pem_chain(data: bytes, profile: ChainProfile) -> tuple[x509.Certificate, ...]:
@@ -145,8 +141,8 @@ def verify_chain(
     expected = len(profile.common_names)
     if len(certificates) != expected:
         raise _refused(profile, "chain", f"{expected} certificates", f"{len(certificates)}")
+    keys = [_checked_key(certificate, profile) for certificate in certificates]
     for certificate, names in zip(certificates, profile.common_names, strict=True):
-        _check_algorithms(certificate, profile)
         _check_subject(certificate, names, profile)
     for index, certificate in enumerate(certificates):
         _check_critical_extensions(certificate, profile)
@@ -156,6 +152,7 @@ def verify_chain(
         _check_issued(child, parent, profile)
     return CertificateChain(
         certificates=tuple(certificates),
+        leaf_key=keys[0],
         anchor=anchor,
         validities=tuple(
             certificate_validity(
@@ -200,7 +197,7 @@ _FIELDS = (
 )
 
 
-def _check_algorithms(certificate: x509.Certificate, profile: ChainProfile) -> None:
+def _checked_key(certificate: x509.Certificate, profile: ChainProfile) -> ec.EllipticCurvePublicKey:
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise _refused(profile, "chain", "P-256 keys", f"another key in {_named(certificate)}")
@@ -211,6 +208,7 @@ def _check_algorithms(certificate: x509.Certificate, profile: ChainProfile) -> N
             "ecdsa-with-SHA256 signatures",
             f"{certificate.signature_algorithm_oid.dotted_string} on {_named(certificate)}",
         )
+    return key
 
 
 def _check_subject(

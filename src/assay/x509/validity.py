@@ -82,6 +82,8 @@ class ValidityPeriod:
 
     def expired_at(self, at: int) -> tuple[str, ...]:
         """The labels of what has expired at Unix second `at`, grace or not."""
+        if at <= self.not_after:
+            return ()
         return tuple(window.label for window in self.windows if at > window.not_after)
 
 
