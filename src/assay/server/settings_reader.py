@@ -27,7 +27,10 @@ PREFIX: Final = "ASSAY_"
 SETTINGS_VARIABLE: Final = "ASSAY_SETTINGS"
 """Names the settings file, where no flag does."""
 
-_NOT_SETTINGS: Final = frozenset({SETTINGS_VARIABLE, "ASSAY_VECTORS"})
+# The variables of the command line and of the tests.
+_NOT_SETTINGS: Final = frozenset(
+    {SETTINGS_VARIABLE, "ASSAY_COLLATERAL", "ASSAY_DEBUG", "ASSAY_URL", "ASSAY_VECTORS"}
+)
 _SECRETS: Final = frozenset({"key_encryption_key"})
 _SHOWN_CHARACTERS: Final = 60
 
