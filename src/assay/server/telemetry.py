@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import structlog
@@ -118,10 +118,10 @@ class Telemetry:
         self.log.info("request", **fields)
 
 
-def json_log(stream: TextIO | None = None) -> FilteringBoundLogger:
+def json_log(stream: BinaryIO | None = None) -> FilteringBoundLogger:
     """A log of one JSON object a line, to `stream` or standard error."""
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger((stream or sys.stderr).buffer),
+        structlog.BytesLogger(stream or sys.stderr.buffer),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from assay.errors import (
+    AssayError,
+    CollateralUnavailableError,
+    Finding,
+    MalformedEvidenceError,
+    PolicyDeniedError,
+    PolicyError,
+    RequestError,
+    SettingsError,
+    StoreUnavailableError,
+    TokenError,
+    UntrustedEvidenceError,
+)
+from assay.policy import PolicyEvaluationError, PolicyProblem, PolicySyntaxError
+from assay.server.errors import (
+    Refusal,
+    RefusedRequestError,
+    error_answer,
+    internal_answer,
+)
+
+_FINDING = Finding(check="a.b.c", expected="one", actual="two", hint="do it")
+_PROBLEM = PolicyProblem(
+    line=2, column=3, length=1, message="expected x", expected="x", source="y", caret="^"
+)
+
+
+def _body(error: AssayError) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(error_answer(error).body)["error"]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "inner_code"),
+    [
+        (RequestError("x"), 400, "InvalidParameter", "InvalidRequest"),
+        (MalformedEvidenceError("x"), 400, "InvalidParameter", "InvalidQuote"),
+        (UntrustedEvidenceError("x"), 400, "InvalidParameter", "InvalidQuote"),
+        (CollateralUnavailableError("x"), 503, "CollateralUnavailable", None),
+        (PolicyDeniedError("x"), 400, "PolicyEvaluationError", None),
+        (PolicySyntaxError([_PROBLEM]), 400, "PolicyParsingError", None),
+        (PolicyEvaluationError("x", line=1, column=2), 400, "PolicyEvaluationError", None),
+        (PolicyError("x"), 400, "PolicyEvaluationError", None),
+        (StoreUnavailableError("x"), 503, "StoreUnavailable", None),
+    ],
+)
+def test_each_family_has_its_status_and_code(
+    error: AssayError, status: int, code: str, inner_code: str | None
+) -> None:
+    answer = error_answer(error)
+
+    assert (answer.status, answer.code, answer.inner_code) == (status, code, inner_code)
+    assert (b"x-ms-error-code", code.encode()) in answer.headers
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_each_refusal_has_its_status_and_code(refusal: Refusal) -> None:
+    status, code, inner_code = refusal.value
+
+    answer = error_answer(RefusedRequestError(refusal, "why", target="there"))
+
+    assert (answer.status, answer.code, answer.inner_code) == (status, code, inner_code)
+    assert answer.message == "why"
+    assert answer.target == "there"
+
+
+@pytest.mark.parametrize("error", [SettingsError("x"), TokenError("x"), AssayError("x")])
+def test_no_request_causes_the_other_families(error: AssayError) -> None:
+    with pytest.raises(LookupError):
+        error_answer(error)
+
+
+def test_findings_become_details() -> None:
+    body = _body(UntrustedEvidenceError("bad", findings=[_FINDING]))
+
+    assert body["message"] == "the evidence is not accepted: bad"
+    assert body["innererror"] == {"code": "InvalidQuote"}
+    assert body["details"] == [
+        {"code": "a.b.c", "message": "expected one, got two (do it)", "target": "a.b"}
+    ]
+
+
+def test_many_findings_are_cut() -> None:
+    body = _body(UntrustedEvidenceError("bad", findings=[_FINDING] * 100))
+
+    assert len(body["details"]) == 32
+
+
+def test_what_is_absent_is_no_member() -> None:
+    assert set(_body(PolicyDeniedError("no"))) == {"code", "message"}
+
+
+def test_the_problems_of_a_policy_become_details() -> None:
+    body = _body(PolicySyntaxError([_PROBLEM]))
+
+    assert "line 2, column 3: expected x" in body["message"]
+    assert body["details"] == [
+        {"code": "policy.syntax", "message": "expected x", "target": "line 2, column 3"}
+    ]
+
+
+def test_what_the_database_said_does_not_go_out() -> None:
+    assert "secret path" not in str(_body(StoreUnavailableError("secret path")))
+
+
+@pytest.mark.parametrize(
+    ("error", "header"),
+    [
+        (CollateralUnavailableError("x"), (b"retry-after", b"5")),
+        (StoreUnavailableError("x"), (b"retry-after", b"5")),
+        (RefusedRequestError(Refusal.BUSY, "x"), (b"retry-after", b"1")),
+        (RefusedRequestError(Refusal.METHOD, "x", allow="GET"), (b"allow", b"GET")),
+        (RefusedRequestError(Refusal.BODY_SIZE, "x"), (b"connection", b"close")),
+    ],
+)
+def test_headers_say_what_to_do(error: AssayError, header: tuple[bytes, bytes]) -> None:
+    assert header in error_answer(error).headers
+
+
+def test_text_that_utf8_cannot_carry_is_replaced() -> None:
+    assert _body(RequestError("half \ud800"))["message"] == "half ?"
+
+
+def test_a_long_message_is_cut() -> None:
+    assert len(_body(RequestError("x" * 10_000))["message"]) == 2003
+
+
+def test_an_internal_error_says_its_id_only() -> None:
+    answer = internal_answer("00-ab")
+
+    assert answer.status == 500
+    assert "00-ab" in answer.message
