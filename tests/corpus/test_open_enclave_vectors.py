@@ -81,9 +81,7 @@ def test_a_certificate_with_a_bad_signature_of_its_own_is_refused(
     with pytest.raises(UntrustedEvidenceError) as caught:
         verify_certificate(attested, context)
 
-    assert [finding.check for finding in caught.value.findings] == [
-        "openenclave.certificate.chain"
-    ]
+    assert [finding.check for finding in caught.value.findings] == ["openenclave.certificate.chain"]
 
 
 def test_a_certificate_that_does_not_parse_is_refused(vectors: Path) -> None:
