@@ -6,11 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from assay.errors import MalformedEvidenceError, UntrustedEvidenceError
+from assay.errors import (
+    CollateralUnavailableError,
+    MalformedEvidenceError,
+    UntrustedEvidenceError,
+)
 
 
 def refusal_of(check: Callable[[], object]) -> tuple[str, ...]:
     """The codes of the findings that `check` is refused with."""
     with pytest.raises((UntrustedEvidenceError, MalformedEvidenceError)) as caught:
         check()
+    return tuple(finding.check for finding in caught.value.findings)
+
+
+def unavailability_of(gather: Callable[[], object]) -> tuple[str, ...]:
+    """The codes of the findings with which `gather` has no collateral to give."""
+    with pytest.raises(CollateralUnavailableError) as caught:
+        gather()
     return tuple(finding.check for finding in caught.value.findings)

@@ -49,7 +49,7 @@ def split_signed(body: bytes, member: str, *, origin: str) -> tuple[bytes, bytes
 def _split(body: bytes, member: str) -> tuple[bytes, bytes]:
     outer = parse_json_object(body, "answer")
     if outer.keys() != {member, "signature"}:
-        raise EncodingError(f"answer: expected {member} and signature, got {sorted(outer)}")
+        raise EncodingError(f"answer: expected {member} and signature, got {len(outer)} others")
     signature = outer["signature"]
     if not isinstance(outer[member], dict) or not isinstance(signature, str):
         raise EncodingError(f"answer: expected an object as {member} and text as signature")
