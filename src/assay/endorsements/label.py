@@ -30,11 +30,16 @@ class CollateralLabel:
     evaluation_number: int
     """The lower of TCB info's and QE identity's."""
 
-    issued: datetime
-    """The latest issue of its documents and CRLs."""
+    issues: tuple[datetime, ...]
+    """Of TCB info, QE identity, PCK CRL and root CA CRL, in this order."""
 
     expires: datetime
     """The earliest `nextUpdate` of its documents and CRLs."""
+
+    @property
+    def issued(self) -> datetime:
+        """The latest issue of its documents and CRLs."""
+        return max(self.issues)
 
     @property
     def order(self) -> tuple[int, datetime]:
@@ -69,6 +74,6 @@ def read_label(collateral: DcapCollateral, *, origin: str) -> CollateralLabel:
     return CollateralLabel(
         platform=DcapPlatform(tee=tee, fmspc=tcb_info.fmspc, pceid=tcb_info.pceid, ca=ca),
         evaluation_number=min(tcb_info.evaluation_number, identity.evaluation_number),
-        issued=max(tcb_info.issue_date, identity.issue_date, *crl_issues),
+        issues=(tcb_info.issue_date, identity.issue_date, *crl_issues),
         expires=min(tcb_info.next_update, identity.next_update, *crl_expiries),
     )

@@ -79,6 +79,19 @@ class CollateralSource(Protocol):
         ...
 
 
+class OpenSource(CollateralSource, Protocol):
+    """A source that somebody opened and has to close."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, for people and to tell it from others."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of its connections and end what it does in the background."""
+        ...
+
+
 def unavailable(expected: str, actual: str, hint: str = "") -> CollateralUnavailableError:
     """The error for collateral that cannot be had, for the caller to raise."""
     finding = Finding(

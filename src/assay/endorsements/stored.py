@@ -100,6 +100,14 @@ class StoredSource:
         self._path = path
         self.sets = load_sets(path, trusted_key=trusted_key)
 
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self._path)
+
+    async def close(self) -> None:
+        """Nothing: the files were closed when they had been read."""
+
     async def gather(
         self, platform: DcapPlatform, *, evaluation: EvaluationSelection = STANDARD
     ) -> GatheredCollateral:
