@@ -15,6 +15,8 @@ from assay.policy import (
     PolicyEvaluationError,
     PolicySyntaxError,
     compile_policy,
+    format_policy,
+    lint_policy,
     policy_hash,
 )
 from tests.vectors import vector_params
@@ -86,6 +88,29 @@ def assert_explained(outcome: Evaluation) -> None:
     assert outcome.explanation
     assert (outcome.rule is None) is (outcome.decision == "no-permit")
     assert all(record.fired is not bool(record.needs) for record in outcome.trace)
+
+
+@pytest.mark.parametrize("path", vector_params("policy/accept/*.policy"))
+def test_a_linter_says_of_an_accepted_policy_what_its_sidecar_says(path: Path) -> None:
+    text, sidecar = read(path)
+
+    found = {finding.code for finding in lint_policy(compile_policy(text), "SgxEnclave")}
+
+    assert found >= {expected.partition(":")[0] for expected in sidecar.get("lint", [])}
+
+
+@pytest.mark.parametrize("path", vector_params("policy/accept/*.policy"))
+def test_an_accepted_policy_can_be_formatted(path: Path) -> None:
+    text, sidecar = read(path)
+
+    formatted = format_policy(text)
+
+    assert format_policy(formatted) == formatted
+    for case in sidecar["cases"]:
+        if case["expected"]["decision"] != "error":
+            claims = list(incoming(case))
+            before = compile_policy(text).evaluate(claims)
+            assert repr(compile_policy(formatted).evaluate(claims)) == repr(before)
 
 
 @pytest.mark.parametrize("path", vector_params("policy/reject/*.policy"))

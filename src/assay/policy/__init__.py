@@ -9,6 +9,8 @@ from assay.policy.defaults import default_policy
 from assay.policy.digest import policy_hash
 from assay.policy.evaluation import CompiledPolicy, Decision, Evaluation
 from assay.policy.explain import RuleRecord, RuleReference
+from assay.policy.format import format_policy
+from assay.policy.lint import LintFinding, lint_policy
 from assay.policy.source import PolicyEvaluationError, PolicyProblem, PolicySyntaxError
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "CompiledPolicy",
     "Decision",
     "Evaluation",
+    "LintFinding",
     "PolicyEvaluationError",
     "PolicyProblem",
     "PolicySyntaxError",
@@ -23,5 +26,7 @@ __all__ = [
     "RuleReference",
     "compile_policy",
     "default_policy",
+    "format_policy",
+    "lint_policy",
     "policy_hash",
 ]

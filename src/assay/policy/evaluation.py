@@ -5,10 +5,9 @@ Source: MAA policy semantics, sections 3 (running), 4 (decision), 5 (token form)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Final, final
+from typing import final
 
 from assay.claims import Claim, ClaimValue
 from assay.encoding import JsonValue
@@ -17,6 +16,7 @@ from assay.policy.compile import Program, compile_program, run_rules
 from assay.policy.digest import policy_hash
 from assay.policy.explain import RuleRecord, RuleReference
 from assay.policy.run import BoundReachedError, Run, json_members, value_sets
+from assay.policy.settings import SETTINGS
 from assay.policy.source import PolicyEvaluationError, Source, Span
 from assay.policy.syntax import (
     Literal,
@@ -27,12 +27,6 @@ from assay.policy.syntax import (
     SectionName,
     Version,
 )
-
-TCB_IDENTIFIER: Final = "x-ms-sgx-tcbidentifier"
-"""Which evaluation data set of the collateral an SGX quote is held against."""
-
-_TCB_IDENTIFIER_VALUE: Final = re.compile(r"azuredefault|[1-9][0-9]{0,8}")
-_MAX_PCR_MASK: Final = 0xFFFFFF
 
 
 class Decision(StrEnum):
@@ -123,9 +117,9 @@ class CompiledPolicy:
             if len(values) != 1:
                 raise self._unfit(name, f"one value is expected, got {len(values)}")
             settings[name] = values[0]
-            expected = _fault(name, values[0])
-            if expected is not None:
-                raise self._unfit(name, f"{expected} is expected, got {values[0]!r}")
+            setting = SETTINGS.get(name)
+            if setting is not None and not setting.fits(values[0]):
+                raise self._unfit(name, f"{setting.expected} is expected, got {values[0]!r}")
         return settings
 
     def evaluate(self, incoming: Iterable[Claim]) -> Evaluation:
@@ -161,19 +155,6 @@ def _decision(run: Run) -> Decision:
     if run.deny is not None:
         return Decision.DENY
     return Decision.NO_PERMIT if run.permit is None else Decision.PERMIT
-
-
-def _fault(name: str, value: ClaimValue) -> str | None:
-    """What a setting that Assay knows should have been; `None` where it fits or is not known."""
-    if name == TCB_IDENTIFIER:
-        known = isinstance(value, str) and _TCB_IDENTIFIER_VALUE.fullmatch(value)
-        return None if known else '"azuredefault" or a number as string'
-    if name == "require_valid_aik_cert":
-        return None if isinstance(value, bool) else "a Boolean"
-    if name == "required_pcr_mask":
-        fits = isinstance(value, int) and not isinstance(value, bool)
-        return None if fits and 0 <= int(value) <= _MAX_PCR_MASK else f"0 to {_MAX_PCR_MASK}"
-    return None
 
 
 def _sets(rule: Rule, name: str) -> bool:

@@ -9,6 +9,7 @@ def test_what_is_exported_is_there() -> None:
         "CompiledPolicy",
         "Decision",
         "Evaluation",
+        "LintFinding",
         "PolicyEvaluationError",
         "PolicyProblem",
         "PolicySyntaxError",
@@ -16,6 +17,8 @@ def test_what_is_exported_is_there() -> None:
         "RuleReference",
         "compile_policy",
         "default_policy",
+        "format_policy",
+        "lint_policy",
         "policy_hash",
     }
     assert all(hasattr(assay.policy, name) for name in assay.policy.__all__)
