@@ -29,8 +29,13 @@ _MAX_DEPTH: Final = 200
 trees would run into the interpreter's own limit, whose place depends on the caller."""
 
 _QUOTED: Final = re.compile(
-    r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|`(?P<literal>(?:[^`\\]|\\.)*+)`""", re.DOTALL
+    r"""'(?:[^'\\]|\\.)*+(?:'|\\?\Z)"""
+    r"""|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)"""
+    r"""|`(?P<literal>(?:[^`\\]|\\.)*+)(?:`|\\?\Z)""",
+    re.DOTALL,
 )
+"""What nothing closes runs to the end; else each quote inside it would start a search of its own."""
+
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
 _UPPER: Final = str.maketrans(
     {chr(letter): chr(letter + 32) for letter in range(ord("A"), ord("Z") + 1)}

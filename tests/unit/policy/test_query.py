@@ -235,3 +235,12 @@ def test_any_query_over_any_document_gives_json_or_an_error(query: str, document
         return
     assert Query("@").run(None, Meter()) == "null"
     assert result == run(query, document)
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+@pytest.mark.timeout(10)  # quadratic work would take minutes
+def test_a_long_text_that_nothing_closes_is_refused_at_once(quote: str) -> None:
+    query = quote + ("\\" + quote) * ((MAX_QUERY_CHARACTERS - 1) // 2)
+
+    with pytest.raises(QueryError):
+        Query(query)
