@@ -34,7 +34,7 @@ _QUOTED: Final = re.compile(
     r"""|`(?P<literal>(?:[^`\\]|\\.)*+)(?:`|\\?\Z)""",
     re.DOTALL,
 )
-"""What nothing closes runs to the end; else each quote inside it would start a search of its own."""
+"""What nothing closes runs to the end: else each quote inside would start its own search."""
 
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
 _UPPER: Final = str.maketrans(
