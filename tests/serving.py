@@ -117,7 +117,12 @@ def make_services(
         collateral="simulator",
         telemetry=telemetry or make_telemetry()[0],
         limits=limits or LimitSettings(),
+        close=_nothing_to_close,
     )
+
+
+async def _nothing_to_close() -> None:
+    """What `make_services` makes holds nothing open."""
 
 
 def call(app: ASGIApp, method: str, path: str, **options: Any) -> httpx2.Response:  # noqa: ANN401
@@ -172,7 +177,7 @@ class RunningServer:
 def running_server(folder: Path, flags: Mapping[str, object]) -> Iterator[RunningServer]:
     """A server on a free port of this machine, with its data in `folder`."""
     log = folder / "server.log"
-    chosen = {"port": 0, "data_dir": str(folder / "data")} | flags
+    chosen = {"port": 0, "data_dir": str(folder / "data"), **flags}
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with log.open("ab") as stream:
         process = subprocess.Popen(  # noqa: S603  this interpreter, a fixed program

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -41,7 +41,7 @@ class Services:
 
     telemetry: Telemetry
     limits: LimitSettings
-    close: Callable[[], None] = lambda: None
+    close: Callable[[], Awaitable[None]]
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -112,7 +112,7 @@ def _lifespan(services: Services) -> Lifespan:
     @asynccontextmanager
     async def live(_app: Any) -> AsyncIterator[None]:  # noqa: ANN401  Starlette's interface
         yield
-        services.close()
+        await services.close()
 
     return live
 

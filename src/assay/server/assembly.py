@@ -14,12 +14,12 @@ from typing import Final
 from assay import clock
 from assay.appraisal import AppraisalSettings
 from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
-from assay.endorsements.source import CollateralSource, EvaluationSelection
+from assay.endorsements.source import EvaluationSelection, OpenSource
 from assay.errors import SettingsError
 from assay.evidence.format import AttestationType
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
-from assay.server.collateral import collateral_source
+from assay.server.collateral import open_collateral
 from assay.server.settings import Settings
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
@@ -60,6 +60,8 @@ def prepare(settings: Settings, *, port: int) -> None:
         parts.chest.prepare(parts.definition, settings.instance.token_algorithm, at=clock.now())
         # Whatever a worker would stumble over stops the start instead.
         create_instance(parts.definition, parts.chest.open(parts.definition.name))
+        if parts.platform is None:
+            open_collateral(settings.collateral, clock.now)
 
 
 def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Services:
@@ -71,21 +73,33 @@ def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Ser
     """
     with contextlib.ExitStack() as stack:
         parts = stack.enter_context(_parts(settings, port))
-        keys = parts.chest.open(parts.definition.name)
+        instance = create_instance(parts.definition, parts.chest.open(parts.definition.name))
+        source = _source(settings, parts.platform)
         return Services(
-            instance=create_instance(parts.definition, keys),
+            instance=instance,
             attestation=AttestationService(
-                source=_source(settings, parts),
+                source=source,
                 now=clock.now,
                 collateral_seconds=settings.limits.collateral_seconds,
                 verify_at=settings.verify_at,
             ),
             store=parts.chest.store,
-            collateral="simulator" if parts.platform else settings.collateral.source.value,
+            collateral=source.name,
             telemetry=telemetry,
             limits=settings.limits,
-            close=stack.pop_all().close,
+            close=_Closing(source=source, rest=stack.pop_all()),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closing:
+    source: OpenSource
+    rest: contextlib.ExitStack
+
+    async def __call__(self) -> None:
+        """Let go of everything."""
+        with self.rest:
+            await self.source.close()
 
 
 @contextlib.contextmanager
@@ -105,11 +119,11 @@ def _parts(settings: Settings, port: int) -> Iterator[_Parts]:
         store.close()
 
 
-def _source(settings: Settings, parts: _Parts) -> CollateralSource:
+def _source(settings: Settings, platform: SimulatedPlatform | None) -> OpenSource:
     now = _verification_clock(settings.verify_at)
-    if parts.platform is not None:
-        return SimulatedSource(parts.platform, now)
-    return collateral_source(settings.collateral, parts.chest.store, now)
+    if platform is not None:
+        return SimulatedSource(platform, now)
+    return open_collateral(settings.collateral, now)
 
 
 def _verification_clock(at: datetime | None) -> Callable[[], datetime]:

@@ -18,6 +18,8 @@ from assay.simulator import SimulatedPlatform
 class SimulatedSource:
     """The collateral source of one simulated platform."""
 
+    name = "simulator"
+
     __slots__ = ("_day", "_kept", "_now", "_platform")
 
     def __init__(self, platform: SimulatedPlatform, now: Callable[[], datetime]) -> None:
@@ -52,6 +54,9 @@ class SimulatedSource:
             kept = self._make(evaluation, at)
             self._kept[evaluation] = kept
         return kept
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     def _make(self, evaluation: EvaluationSelection, at: datetime) -> GatheredCollateral:
         numbers = {entry.number for entry in self._platform.settings.evaluation_sets}

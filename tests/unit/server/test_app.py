@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
+from starlette.types import ASGIApp, Message
 
 from assay import token
 from assay.encoding import JsonValue, encode_base64url
@@ -43,7 +47,7 @@ _DRAFT = "version= 1.0;authorizationrules{=> permit();};issuancerules{};"
 _DENY = 'version= 1.0;\nauthorizationrules{\n[type=="x-ms-sgx-product-id"] => deny();\n};'
 
 
-def _claims(app: Any, answer: Any) -> dict[str, JsonValue]:
+def _claims(app: ASGIApp, answer: httpx2.Response) -> dict[str, JsonValue]:
     keys = parse_key_set(call(app, "GET", "/certs").content)
     verified = verify_token(
         answer.json()["token"], keys, at=AT, expect=TokenExpectations(issuer=ISSUER)
@@ -51,7 +55,7 @@ def _claims(app: Any, answer: Any) -> dict[str, JsonValue]:
     return dict(verified.claims)
 
 
-def _error(answer: Any) -> dict[str, Any]:
+def _error(answer: httpx2.Response) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     error: dict[str, Any] = answer.json()["error"]
     assert answer.headers["x-ms-error-code"] == error["code"]
@@ -61,7 +65,9 @@ def _error(answer: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "body"), [(_SGX, sgx_request), (_OPEN_ENCLAVE, open_enclave_request)]
 )
-def test_good_evidence_gets_a_token_that_verifies(path: str, body: Any) -> None:
+def test_good_evidence_gets_a_token_that_verifies(
+    path: str, body: Callable[[], dict[str, JsonValue]]
+) -> None:
     app = create_app(make_services())
 
     answer = call(app, "POST", path, json=body())
@@ -422,30 +428,24 @@ def test_the_body_limit_is_that_of_the_settings() -> None:
 
 def test_the_lifespan_closes_the_services() -> None:
     closed: list[bool] = []
-    services = make_services()
-    app = create_app(
-        type(services)(
-            **{
-                name: getattr(services, name)
-                for name in services.__dataclass_fields__
-                if name != "close"
-            },
-            close=lambda: closed.append(True),
-        )
-    )
     received = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     sent: list[str] = []
 
-    async def run() -> None:
-        async def receive() -> Any:
-            return next(received)
+    async def close() -> None:
+        closed.append(True)
 
-        async def send(message: Any) -> None:
-            sent.append(message["type"])
+    async def receive() -> Message:
+        return next(received)
 
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    app = create_app(replace(make_services(), close=close))
+
+    async def live() -> None:
         await app({"type": "lifespan"}, receive, send)
 
-    asyncio.run(run())
+    asyncio.run(live())
 
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert closed == [True]

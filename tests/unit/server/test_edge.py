@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.errors import SettingsError
 from assay.server.answers import send_body
@@ -15,11 +16,11 @@ _TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 _MADE = re.compile(r"00-[0-9a-f]{32}-0000000000000000-00")
 
 
-async def _answer(_scope: Any, _receive: Any, send: Any) -> None:
+async def _answer(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send_body(send, b"{}")
 
 
-def _edge(app: Any = _answer) -> tuple[Edge, Log]:
+def _edge(app: ASGIApp = _answer) -> tuple[Edge, Log]:
     telemetry, log = make_telemetry()
     return Edge(app, telemetry), log
 
@@ -52,7 +53,7 @@ def test_the_log_cannot_be_forged_by_a_path() -> None:
 
 
 def test_an_error_that_no_request_causes_is_a_defect() -> None:
-    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise SettingsError("SECRET")
 
     edge, log = _edge(broken)
@@ -64,17 +65,17 @@ def test_an_error_that_no_request_causes_is_a_defect() -> None:
 
 
 def test_a_failure_after_the_answer_has_begun_sends_no_second_one() -> None:
-    async def half(_scope: Any, _receive: Any, send: Any) -> None:
+    async def half(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise ValueError
 
     edge, log = _edge(half)
     sent: list[Any] = []
 
-    async def send(message: Any) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
-    async def receive() -> Any:
+    async def receive() -> Message:
         raise AssertionError("nothing is received here")
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from assay.server.errors import Refusal, RefusedRequestError
 from assay.server.limits import Limits
@@ -26,14 +27,14 @@ async def _serve(
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     messages[-1]["more_body"] = False
 
-    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
         seen.append(await read_body(receive))
 
-    async def receive() -> Any:
+    async def receive() -> Message:
         await asyncio.sleep(wait_seconds)
         return messages.pop(0)
 
-    async def send(_message: Any) -> None:
+    async def send(_message: Message) -> None:
         raise AssertionError("nothing is sent here")
 
     scope = {"type": "http", "headers": list(headers), "raw_path": path, "query_string": b""}
@@ -41,7 +42,7 @@ async def _serve(
     return seen[0]
 
 
-def _refusal(**options: Any) -> Refusal:
+def _refusal(**options: Any) -> Refusal:  # noqa: ANN401  those of `_serve`
     with pytest.raises(RefusedRequestError) as caught:
         asyncio.run(_serve(**options))
     return caught.value.refusal
@@ -94,7 +95,7 @@ def test_a_body_that_comes_by_the_byte_is_refused_in_the_same_time() -> None:
 def test_a_request_too_many_is_refused_and_the_next_one_is_not() -> None:
     release = asyncio.Event()
 
-    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         await release.wait()
 
     async def run() -> Refusal:
@@ -120,7 +121,7 @@ def test_a_refused_request_does_not_count_on() -> None:
 def test_what_is_no_request_passes() -> None:
     seen: list[str] = []
 
-    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope["type"])
 
     asyncio.run(Limits(app, _LIMITS)({"type": "lifespan"}, _nothing, _nothing))
@@ -129,12 +130,12 @@ def test_what_is_no_request_passes() -> None:
 
 
 def test_a_caller_who_leaves_is_noticed() -> None:
-    async def left() -> Any:
+    async def left() -> Message:
         return {"type": "http.disconnect"}
 
     with pytest.raises(RefusedRequestError, match="left before"):
         asyncio.run(read_body(left))
 
 
-async def _nothing(*_arguments: Any) -> Any:
+async def _nothing(*_arguments: object) -> Message:
     raise AssertionError("nothing is received or sent here")
