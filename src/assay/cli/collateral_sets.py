@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-
 from assay.cli.collateral_path import encode_collateral
 from assay.cli.input_file import read_input, write_output
 from assay.encoding import JsonValue
 from assay.endorsements.bundle import Bundle, BundleEntry, export_bundle, open_bundle
+from assay.endorsements.bundle_key import read_signing_key, read_trusted_key
 from assay.endorsements.label import CollateralLabel, read_label
 from assay.endorsements.stored import load_sets
-from assay.errors import RequestError
 from assay.x509 import rfc3339
-from assay.x509.chain import PARSE_ERRORS
 
 
 def bundle_paths(paths: Sequence[Path], *, key: Path | None) -> tuple[bytes, int]:
@@ -25,7 +21,8 @@ def bundle_paths(paths: Sequence[Path], *, key: Path | None) -> tuple[bytes, int
 
     Raises:
         CollateralUnavailableError: A path has no collateral, or collateral that is malformed.
-        RequestError: `key` is no Ed25519 private key.
+        RequestError: `key` cannot be read.
+        SettingsError: It is no Ed25519 private key.
     """
     entries = [
         BundleEntry(
@@ -36,7 +33,9 @@ def bundle_paths(paths: Sequence[Path], *, key: Path | None) -> tuple[bytes, int
         for path in paths
         for found in load_sets(path)
     ]
-    bundle = export_bundle(entries, signing_key=None if key is None else _private_key(key))
+    bundle = export_bundle(
+        entries, signing_key=None if key is None else read_signing_key(read_input(key))
+    )
     return bundle, len(entries)
 
 
@@ -47,9 +46,10 @@ def unpack_bundle(
 
     Raises:
         CollateralUnavailableError: Not a bundle, or not signed as it must be.
-        RequestError: A file cannot be read or written, or `trusted_key` is no key.
+        RequestError: A file cannot be read or written.
+        SettingsError: `trusted_key` is no Ed25519 public key.
     """
-    key = None if trusted_key is None else _public_key(trusted_key)
+    key = None if trusted_key is None else read_trusted_key(read_input(trusted_key))
     bundle = open_bundle(read_input(file), trusted_key=key)
     written: list[str] = []
     for entry in bundle.entries:
@@ -93,30 +93,3 @@ def _name(label: CollateralLabel) -> str:
     platform = label.platform
     parts = (platform.tee.value, platform.fmspc.hex(), platform.pceid.hex(), platform.ca.value)
     return "-".join((*parts, str(label.evaluation_number)))
-
-
-def _private_key(file: Path) -> Ed25519PrivateKey:
-    try:
-        key = load_pem_private_key(read_input(file), password=None)
-    except PARSE_ERRORS as error:
-        raise _not_a_key(file, "private") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise _not_a_key(file, "private")
-    return key
-
-
-def _public_key(file: Path) -> Ed25519PublicKey:
-    try:
-        key = load_pem_public_key(read_input(file))
-    except PARSE_ERRORS as error:
-        raise _not_a_key(file, "public") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise _not_a_key(file, "public")
-    return key
-
-
-def _not_a_key(file: Path, kind: str) -> RequestError:
-    return RequestError(
-        f"{file}: expected an Ed25519 {kind} key in PEM; "
-        "`openssl genpkey -algorithm ed25519` makes one"
-    )

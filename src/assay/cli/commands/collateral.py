@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,9 +18,79 @@ app: Final = typer.Typer(
 
 _TITLE: Final = frozenset({"state", "source"})
 
+
+class CaChoice(StrEnum):
+    """The authorities that issue platforms' certificates."""
+
+    PROCESSOR = "processor"
+    PLATFORM = "platform"
+
+
 PathsArgument = Annotated[
     list[Path], typer.Argument(metavar="PATH...", help="Files and folders of collateral.")
 ]
+
+
+@app.command()
+def fetch(
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Evidence that names the platform; or --fmspc."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            metavar="NAME",
+            help="pcs (Intel), pcs:URL (a mirror), pccs:URL (a caching service), thim (Azure).",
+        ),
+    ] = "pcs",
+    evaluation: Annotated[
+        str,
+        typer.Option(
+            "--evaluation",
+            metavar="SET",
+            help="TCB evaluation data: standard, early, or its number.",
+        ),
+    ] = "standard",
+    fmspc: Annotated[
+        str | None, typer.Option("--fmspc", metavar="HEX", help="Of the platform, 6 bytes.")
+    ] = None,
+    ca: Annotated[
+        CaChoice, typer.Option("--ca", help="Of the platform's certificate, with --fmspc.")
+    ] = CaChoice.PLATFORM,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file",
+            metavar="FILE",
+            help="Roots (PEM) for the service's TLS certificate, instead of this machine's.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch collateral for a platform from a service."""
+    from assay.cli.collateral_fetch import choose_platform, fetch_collateral
+    from assay.cli.collateral_path import encode_collateral
+    from assay.cli.input_file import write_output
+    from assay.cli.render import Answer, print_json
+
+    platform = choose_platform(file, fmspc, ca.value)
+    gathered = fetch_collateral(platform, source=source, evaluation=evaluation, ca_file=ca_file)
+    write_output(out, encode_collateral(gathered.collateral))
+    if as_json:
+        print_json(
+            {
+                "collateral": str(out),
+                "source": gathered.source,
+                "fmspc": platform.fmspc.hex(),
+                "sha256": gathered.collateral.digest.hex(),
+            }
+        )
+        return
+    Answer().line(f"{out}: collateral for FMSPC {platform.fmspc.hex()} from {gathered.source}")
 
 
 @app.command()

@@ -24,6 +24,10 @@ from assay.evidence.sgx import parse_quote
 _TOKEN: Final = re.compile(rb"\s*([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)\s*")
 _DER_SEQUENCE: Final = b"\x30"
 
+_ENVELOPE: Final = bytes.fromhex("03000000")
+_ENVELOPE_SIZE: Final = 28
+_REPORT: Final = bytes.fromhex("01000000")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
@@ -50,7 +54,7 @@ def inspect_content(content: bytes) -> Inspection:
     if content.startswith(BUNDLE_START):
         entries = open_bundle(content).entries
         return inspected_sets("bundle", [(one.source, one.collateral) for one in entries])
-    if are_endorsements(content):
+    if are_endorsements(content) and not _has_quote(content):
         return inspected_sets(
             "Open Enclave endorsements", [("the file", parse_any_endorsements(content))]
         )
@@ -63,6 +67,17 @@ def inspected_sets(kind: str, sets: Sequence[tuple[str, DcapCollateral]]) -> Ins
         {"source": source, **collateral_members(collateral)} for source, collateral in sets
     ]
     return Inspection(kind=kind, members={"sets": members})
+
+
+def _has_quote(content: bytes) -> bool:
+    """Whether an Open Enclave structure is evidence: endorsements begin with the same numbers."""
+    start = _ENVELOPE_SIZE if content.startswith(_ENVELOPE) else 0
+    first = content[start : start + 4]
+    # Behind a report's version and type comes a size of eight bytes, of which the upper half is
+    # zero; endorsements have two counts there. A quote's first number has two halves.
+    if first == _REPORT:
+        return content[start + 12 : start + 16] == bytes(4)
+    return not first.endswith(bytes(2))
 
 
 def _inspect_other(content: bytes) -> Inspection:

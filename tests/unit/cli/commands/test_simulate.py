@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assay.simulator import load_platform
+from tests.unit.cli.conftest import AT_TEXT, RUNTIME_DATA, Outcome, Run
+
+
+class Bench:
+    """Simulates into a folder and appraises what is there."""
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        self._run = run
+        self._folder = folder
+
+    def simulate(self, *arguments: object) -> Outcome:
+        return self._run(
+            "simulate",
+            *arguments,
+            "--at",
+            AT_TEXT,
+            "--out",
+            self._folder / "evidence",
+            "--collateral-out",
+            self._folder / "collateral.json",
+            "--root-out",
+            self._folder / "root.pem",
+        )
+
+    def appraise(self, *arguments: object) -> Outcome:
+        return self._run(
+            "appraise",
+            self._folder / "evidence",
+            "--collateral",
+            self._folder / "collateral.json",
+            "--root",
+            self._folder / "root.pem",
+            "--at",
+            AT_TEXT,
+            "--json",
+            *arguments,
+        )
+
+
+@pytest.fixture
+def bench(run: Run, tmp_path: Path) -> Bench:
+    return Bench(run, tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data"
+    path.write_bytes(RUNTIME_DATA)
+    return path
+
+
+@pytest.mark.parametrize("version", ["3", "4", "5"])
+def test_a_simulated_quote_is_permitted_under_its_root(bench: Bench, version: str) -> None:
+    outcome = bench.simulate("sgx", "--quote-version", version)
+
+    assert outcome.exit_code == 0
+    assert "proves nothing about real hardware" in outcome.err
+    assert bench.appraise().exit_code == 0
+
+
+def test_the_enclave_is_as_the_options_say(bench: Bench, data: Path) -> None:
+    bench.simulate(
+        "sgx",
+        "--runtime-data",
+        data,
+        "--mr-enclave",
+        "11" * 32,
+        "--mr-signer",
+        "22" * 32,
+        "--isv-prod-id",
+        "7",
+        "--isv-svn",
+        "9",
+        "--debug",
+    )
+
+    report = bench.appraise("--runtime-data", data).json
+
+    assert report["verdict"] == "permit"
+    assert report["claims"]["x-ms-sgx-mrenclave"] == "11" * 32
+    assert report["claims"]["x-ms-sgx-mrsigner"] == "22" * 32
+    assert report["claims"]["x-ms-sgx-product-id"] == 7
+    assert report["claims"]["x-ms-sgx-svn"] == 9
+    assert report["claims"]["x-ms-sgx-is-debuggable"] is True
+
+
+@pytest.mark.parametrize("envelope", ["report", "evidence"])
+def test_open_enclave_evidence_vouches_for_the_data(
+    bench: Bench, data: Path, envelope: str
+) -> None:
+    bench.simulate("openenclave", "--envelope", envelope, "--runtime-data", data)
+
+    report = bench.appraise("--runtime-data", data).json
+
+    assert report["verdict"] == "permit"
+    assert report["evidence_type"] == "OpenEnclave"
+
+
+@pytest.mark.parametrize("envelope", ["report", "evidence"])
+def test_open_enclave_evidence_needs_no_data(bench: Bench, envelope: str) -> None:
+    bench.simulate("openenclave", "--envelope", envelope)
+
+    assert bench.appraise().exit_code == 0
+
+
+def test_the_status_is_what_the_collateral_gives(bench: Bench) -> None:
+    bench.simulate("sgx", "--status", "OutOfDate")
+
+    assert bench.appraise().json["tcb"]["status"] == "OutOfDate"
+
+
+def test_a_platform_is_kept_and_used_again(bench: Bench, tmp_path: Path) -> None:
+    home = tmp_path / "platform"
+
+    first = bench.simulate("sgx", "--platform", home)
+    root = (tmp_path / "root.pem").read_bytes()
+    second = bench.simulate("openenclave", "--platform", home)
+
+    assert f"platform   {home}" in first.out
+    assert second.exit_code == 0
+    assert (tmp_path / "root.pem").read_bytes() == root
+    assert load_platform(home).pki.root_ca.pem == root
+
+
+def test_a_status_is_kept_with_the_platform(bench: Bench, tmp_path: Path) -> None:
+    home = tmp_path / "platform"
+    bench.simulate("sgx", "--platform", home)
+
+    bench.simulate("sgx", "--platform", home, "--status", "SWHardeningNeeded")
+    bench.simulate("sgx", "--platform", home)
+
+    assert bench.appraise().json["tcb"]["status"] == "SWHardeningNeeded"
+
+
+def test_the_json_answer_names_the_files(run: Run, tmp_path: Path) -> None:
+    outcome = run("simulate", "sgx", "--out", tmp_path / "quote", "--json")
+
+    assert outcome.json == {"evidence": str(tmp_path / "quote")}
+    assert outcome.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--status", "Good"), "--status: expected one of UpToDate"),
+        (("--mr-enclave", "11"), "--mr-enclave: expected 32 bytes of hexadecimal, got 1"),
+        (("--mr-signer", "xx"), "--mr-signer: expected hexadecimal"),
+        (("--runtime-data", "missing"), "missing: cannot be read"),
+        (("--platform", "/dev/null/x"), "cannot be written"),
+    ],
+)
+def test_options_that_do_not_fit_are_usage_errors(
+    bench: Bench, arguments: tuple[str, ...], sentence: str
+) -> None:
+    outcome = bench.simulate("sgx", *arguments)
+
+    assert outcome.exit_code == 2
+    assert sentence in outcome.err
+
+
+def test_a_folder_that_holds_something_else_is_a_usage_error(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+
+    outcome = bench.simulate("sgx", "--platform", tmp_path / "other")
+
+    assert outcome.exit_code == 2
+    assert "expected a simulated platform" in outcome.err
