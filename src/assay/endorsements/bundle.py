@@ -51,6 +51,8 @@ _SIGNATURE_SIZE: Final = 64
 _MAX_SOURCE_CHARACTERS: Final = 512
 _NAMES: Final = tuple(document.name for document in fields(DcapCollateral) if document.init)
 
+_MAX_LINES: Final = 2 + (1 + len(_NAMES)) * MAX_BUNDLE_ENTRIES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleEntry:
@@ -106,12 +108,12 @@ def export_bundle(
         CollateralUnavailableError: There is no entry or one too many, a set's documents do not
             parse, or a source cannot be printed.
     """
-    rows = {encode_json(_row(entry)): entry for entry in entries}
-    if not 0 < len(rows) <= MAX_BUNDLE_ENTRIES:
-        raise _malformed(f"1 to {MAX_BUNDLE_ENTRIES} sets of collateral", f"{len(rows)}")
-    manifest = _manifest(sorted(rows))
+    given = tuple(entries)
+    if not 0 < len(given) <= MAX_BUNDLE_ENTRIES:
+        raise _malformed(f"1 to {MAX_BUNDLE_ENTRIES} sets of collateral", f"{len(given)}")
+    manifest = _manifest(_rows(given))
     signature = None if signing_key is None else signing_key.sign(manifest)
-    data = _assemble(manifest, signature, rows.values())
+    data = _assemble(manifest, signature, given)
     if len(data) > MAX_BUNDLE_SIZE:
         raise _malformed(f"at most {MAX_BUNDLE_SIZE} bytes", f"{len(data)}")
     return data
@@ -129,8 +131,8 @@ def open_bundle(data: bytes, *, trusted_key: Ed25519PublicKey | None = None) -> 
         CollateralUnavailableError: Not a bundle, changed after it was made (`bundle_format`), or
             without the signature of `trusted_key` (`bundle_signature`).
     """
-    if len(data) > MAX_BUNDLE_SIZE:
-        raise _malformed(f"at most {MAX_BUNDLE_SIZE} bytes", f"{len(data)}")
+    if len(data) > MAX_BUNDLE_SIZE or data.count(b"\n") > _MAX_LINES:
+        raise _malformed(f"at most {MAX_BUNDLE_SIZE} bytes in {_MAX_LINES} lines", "more")
     try:
         return _open(data, trusted_key)
     except EncodingError as error:
@@ -153,8 +155,7 @@ def _open(data: bytes, trusted_key: Ed25519PublicKey | None) -> Bundle:
     entries = tuple(_read_entry(_line(row, _Row), documents) for row in rows)
     # One form only: no order, no spelling and no document beyond those that the export gives, and
     # no row that tells another platform, number or time than its documents do.
-    written = sorted({encode_json(_row(entry)) for entry in entries})
-    if data != _assemble(_manifest(written), signature, entries):
+    if data != _assemble(_manifest(_rows(entries)), signature, entries):
         raise _malformed("a bundle as Assay writes it", "one that was changed, or a newer form")
     return Bundle(
         entries=entries, signed_by=None if trusted_key is None else key_fingerprint(trusted_key)
@@ -172,6 +173,10 @@ def _verify(manifest: bytes, signature: bytes | None, trusted_key: Ed25519Public
             hint="get the bundle from its maker again, and compare the keys",
         )
         raise CollateralUnavailableError(str(finding), findings=[finding]) from error
+
+
+def _rows(entries: Iterable[BundleEntry]) -> list[bytes]:
+    return sorted({encode_json(_row(entry)) for entry in entries})
 
 
 def _row(entry: BundleEntry) -> dict[str, Any]:
