@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from assay.endorsements.anchors import intel_sgx_anchors
+from assay.errors import SettingsError, StoreUnavailableError
+from assay.evidence.format import AttestationType
+from assay.keys import SigningAlgorithm
+from assay.server.app import Services, create_app
+from assay.server.assembly import KEY_FILE, open_services, prepare
+from assay.server.settings import Settings
+from assay.server.settings_reader import load_settings
+from assay.simulator import save_platform
+from tests.conftest import AT
+from tests.serving import (
+    VERSION,
+    call,
+    make_telemetry,
+    sgx_request,
+    simulated_platform,
+)
+
+_DENY: Final = "version= 1.0;authorizationrules{=> deny();};"
+
+
+def _settings(folder: Path, flags: Mapping[str, object] | None = None) -> Settings:
+    # ES256 only because making an RSA key takes long.
+    quick = {"instance.token_algorithm": "ES256", "data_dir": folder / "data"}
+    return load_settings(environment={}, flags={**quick, **(flags or {})})
+
+
+def _simulating(folder: Path, **flags: object) -> Settings:
+    save_platform(simulated_platform(), folder / "simulator")
+    chosen = {"dev": True, "simulator": folder / "simulator", "verify_at": AT.isoformat()}
+    return _settings(folder, {**chosen, **flags})
+
+
+def _open(settings: Settings) -> Services:
+    prepare(settings, port=81)
+    return open_services(settings, make_telemetry()[0], port=81)
+
+
+def _close(services: Services) -> None:
+    async def close() -> None:
+        await services.close()
+
+    asyncio.run(close())
+
+
+def test_a_server_with_a_simulator_attests(tmp_path: Path) -> None:
+    services = _open(_simulating(tmp_path))
+
+    answer = call(create_app(services), "POST", f"/attest/SgxEnclave{VERSION}", json=sgx_request())
+    _close(services)
+
+    assert answer.status_code == 200
+    assert services.instance.issuer == "http://127.0.0.1:81"
+    assert services.collateral == "simulator"
+
+
+def test_the_key_stays_over_restarts(tmp_path: Path) -> None:
+    first = _open(_settings(tmp_path))
+    second = _open(_settings(tmp_path))
+    _close(first)
+    _close(second)
+
+    assert first.instance.keys.active.kid == second.instance.keys.active.kid
+
+
+def test_another_algorithm_signs_with_another_key_and_publishes_both(tmp_path: Path) -> None:
+    before = _open(_settings(tmp_path))
+    after = _open(_settings(tmp_path, {"instance.token_algorithm": "ES384"}))
+    _close(before)
+    _close(after)
+
+    assert after.instance.keys.active.algorithm is SigningAlgorithm.ES384
+    assert [key.kid for key in after.instance.keys.published] == [
+        after.instance.keys.active.kid,
+        before.instance.keys.active.kid,
+    ]
+
+
+def test_the_key_encryption_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    prepare(settings, port=81)
+    file = settings.data_dir / KEY_FILE
+    made = file.read_bytes()
+
+    prepare(settings, port=81)
+
+    assert len(made) == 32
+    assert file.read_bytes() == made
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not list(settings.data_dir.glob(".*"))
+
+
+def test_the_data_directory_is_its_owners_only(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+
+    prepare(settings, port=81)
+
+    assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o700
+
+
+def test_the_key_encryption_key_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(os.urandom(32))
+    file.chmod(0o600)
+    settings = _settings(tmp_path, {"key_encryption_key_file": file})
+
+    prepare(settings, port=81)
+
+    assert not (settings.data_dir / KEY_FILE).exists()
+
+
+def test_the_key_encryption_key_may_be_in_the_environment(tmp_path: Path) -> None:
+    settings = load_settings(
+        environment={"ASSAY_KEY_ENCRYPTION_KEY": "A" * 43},
+        flags={"data_dir": tmp_path / "data", "instance.token_algorithm": "ES256"},
+    )
+
+    prepare(settings, port=81)
+
+    assert not (settings.data_dir / KEY_FILE).exists()
+
+
+def test_another_key_encryption_key_stops_the_start(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    prepare(settings, port=81)
+    file = settings.data_dir / KEY_FILE
+    file.write_bytes(os.urandom(32))
+
+    with pytest.raises(SettingsError, match="did not seal it"):
+        prepare(settings, port=81)
+
+
+def test_settings_become_the_instance(tmp_path: Path) -> None:
+    policy = tmp_path / "sgx.policy"
+    policy.write_text(_DENY)
+    root = tmp_path / "root.pem"
+    root.write_bytes(simulated_platform().pki.root_ca.pem)
+
+    services = _open(
+        _settings(
+            tmp_path,
+            {
+                "instance.name": "other",
+                "instance.public_url": "https://a.example",
+                "instance.policy_files.SgxEnclave": policy,
+                "instance.policies.OpenEnclave": _DENY + "\n",
+                "instance.roots": [root],
+                "instance.expired_collateral_grace_hours": 1.5,
+                "instance.tcb_claims_in_token": True,
+                "collateral.evaluation": 17,
+            },
+        )
+    )
+    _close(services)
+
+    definition = services.instance.definition
+    assert (definition.name, definition.issuer) == ("other", "https://a.example")
+    assert definition.policies == {
+        AttestationType.SGX_ENCLAVE: _DENY,
+        AttestationType.OPEN_ENCLAVE: _DENY + "\n",
+    }
+    assert len(definition.roots) == len(intel_sgx_anchors()) + 1
+    assert not any(root.simulated for root in definition.roots)
+    assert definition.appraisal.expired_collateral_grace == timedelta(hours=1.5)
+    assert definition.appraisal.tcb_claims_in_token
+    assert services.instance.policies[AttestationType.SGX_ENCLAVE].evaluation.number == 17
+    assert services.collateral.startswith("pcs")
+
+
+def test_only_the_simulator_s_root_is_trusted_as_simulated(tmp_path: Path) -> None:
+    services = _open(_simulating(tmp_path))
+    _close(services)
+
+    simulated = [root for root in services.instance.definition.roots if root.simulated]
+    assert len(simulated) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"instance.roots": ["none.pem"]}, "instance.roots: cannot read none.pem"),
+        ({"instance.policy_files.SgxEnclave": "none"}, "policy_files.SgxEnclave: cannot read none"),
+        ({"instance.policies.SgxEnclave": "nonsense"}, "the policy for SgxEnclave is not one"),
+        ({"dev": True, "simulator": "none"}, "expected a simulated platform in none"),
+        ({"key_encryption_key_file": "none"}, "key-encryption key none: cannot read it"),
+        ({"database": "nonsense"}, "database URL"),
+        ({"collateral.source": "path", "collateral.path": "none"}, "collateral.path"),
+        ({"collateral.source": "pccs", "collateral.url": "ftp://x.example"}, "expected https"),
+    ],
+)
+def test_what_is_not_there_stops_the_start(
+    flags: Mapping[str, object], expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        prepare(_settings(tmp_path, flags), port=81)
+
+
+def test_a_policy_file_that_is_no_text_stops_the_start(tmp_path: Path) -> None:
+    policy = tmp_path / "policy"
+    policy.write_bytes(b"version\xff")
+
+    with pytest.raises(SettingsError, match="not UTF-8 text: wrong at byte 7"):
+        prepare(_settings(tmp_path, {"instance.policy_files.OpenEnclave": policy}), port=81)
+
+
+def test_a_data_directory_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+
+    with pytest.raises(SettingsError, match="data_dir: cannot make"):
+        prepare(_settings(tmp_path), port=81)
+
+
+def test_a_key_file_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    settings.data_dir.mkdir()
+    # A link to nowhere: it is not there, and it cannot be made.
+    (settings.data_dir / KEY_FILE).symlink_to(tmp_path / "none" / "key")
+
+    with pytest.raises(SettingsError):
+        prepare(settings, port=81)
+
+
+def test_a_database_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, {"database": f"sqlite:///{tmp_path}/none/assay.sqlite3"})
+
+    with pytest.raises(StoreUnavailableError):
+        prepare(settings, port=81)
+
+
+def test_a_worker_does_not_start_before_the_keys_are_there(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+
+    with pytest.raises((SettingsError, StoreUnavailableError)):
+        open_services(settings, make_telemetry()[0], port=81)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from assay.appraisal import AppraisalSettings, Compatibility
+from assay.endorsements.anchors import intel_sgx_anchors
+from assay.endorsements.source import EvaluationSelection
+from assay.errors import SettingsError
+from assay.evidence.format import AttestationType
+from assay.policy import PolicyEvaluationError, PolicySyntaxError, default_policy
+from assay.service.instances import Instance, InstanceDefinition, read_policy
+from tests.serving import make_instance
+
+_SGX = AttestationType.SGX_ENCLAVE
+_PERMIT = "version= 1.0;authorizationrules{=> permit();};"
+
+
+def _numbered(number: str) -> str:
+    return (
+        "version= 1.1;configurationrules{=> issueproperty("
+        f'type="x-ms-sgx-tcbidentifier", value="{number}");' + "};"
+        "authorizationrules{=> permit();};"
+    )
+
+
+def _with_policy(text: str) -> Instance:
+    return make_instance(policies={_SGX: text})
+
+
+@pytest.mark.parametrize("kind", AttestationType)
+@pytest.mark.parametrize("compatibility", Compatibility)
+def test_a_type_without_a_policy_has_the_default_of_its_time(
+    kind: AttestationType, compatibility: Compatibility
+) -> None:
+    instance = make_instance(appraisal=AppraisalSettings(compatibility=compatibility))
+
+    expected = default_policy(kind.value, compatibility.value)
+    assert instance.policies[kind].compiled.text == expected
+
+
+def test_an_instance_trusts_intel_unless_told_otherwise() -> None:
+    definition = InstanceDefinition(name="a", issuer="https://a.example")
+
+    assert definition.roots == intel_sgx_anchors()
+
+
+def test_a_policy_of_its_own_is_compiled_with_its_hash() -> None:
+    assert _with_policy(_PERMIT).policies[_SGX].compiled.text == _PERMIT
+
+
+def test_a_policy_may_name_its_evaluation_data_set() -> None:
+    instance = make_instance(
+        policies={_SGX: _numbered("17")}, evaluation=EvaluationSelection.parse("early")
+    )
+
+    assert instance.policies[_SGX].evaluation.number == 17
+    assert instance.policies[AttestationType.OPEN_ENCLAVE].evaluation.name == "early"
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ({_SGX: "nonsense"}, "the policy for SgxEnclave is not one: line 1, column 1"),
+        ({_SGX: _numbered("newest")}, "the policy for SgxEnclave is not one"),
+    ],
+)
+def test_a_policy_that_is_none_stops_the_start(
+    policies: Mapping[AttestationType, str], expected: str
+) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        make_instance(policies=policies)
+
+
+def test_a_draft_policy_that_is_none_is_its_authors_fault() -> None:
+    definition = make_instance().definition
+
+    with pytest.raises(PolicySyntaxError):
+        read_policy("nonsense", definition)
+    with pytest.raises(PolicyEvaluationError):
+        read_policy(_numbered("newest"), definition)
