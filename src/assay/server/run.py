@@ -71,11 +71,13 @@ def _bind(settings: Settings) -> socket.socket:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # Callers who come before the first worker wait instead of being turned away.
-        listener.listen(_BACKLOG)
+        with contextlib.ExitStack() as unless_listening:
+            listener = unless_listening.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            # Callers who come before the first worker wait instead of being turned away.
+            listener.listen(_BACKLOG)
+            unless_listening.pop_all()
     except OSError as error:
         raise SettingsError(
             f"cannot listen at {settings.host} port {settings.port}: {error.strerror}; stop what "

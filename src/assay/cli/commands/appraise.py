@@ -74,9 +74,9 @@ def appraise(
     accept_tcb: AcceptTcbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge evidence on this machine, offline: verdict, checks, TCB, policy decision.
+    """Judge evidence here, offline, and say why.
 
-    The same function as in the server decides. Without --accept-tcb every TCB status but Revoked
+    Shows the verdict, the checks, the TCB and the policy's decision. The same function as in the server decides. Without --accept-tcb every TCB status but Revoked
     is left to the policy, as debug enclaves are; a server accepts fewer unless it is told to.
     """
     from assay.appraisal import AppraisalRequest, Verdict

@@ -46,10 +46,10 @@ def attest(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send evidence to a service and print the token, verified against the service's keys.
+    """Send evidence to a service and print its token.
 
-    The keys come over the same connection: the token is the service's own, and the service is as
-    trusted as the connection is.
+    The token is verified with the service's keys first. These come over the same connection, so the
+    token is as trusted as the connection is.
     """
     from assay import clock
     from assay.cli.attestation_answer import show_attestation

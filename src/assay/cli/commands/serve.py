@@ -53,9 +53,9 @@ def serve(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the attestation service until it is told to stop (SIGTERM, Ctrl-C).
+    """Run the attestation service.
 
-    Everything that can be set stands in the settings file or in ASSAY_ variables; see
+    It runs until it is told to stop (SIGTERM, Ctrl-C). Everything that can be set stands in the settings file or in ASSAY_ variables; see
     docs/server.md. The address goes to standard output once it can be called, the log to standard
     error.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assay.cli.simulation import Simulation
 
 app: Final = typer.Typer(
-    help="Make evidence of a simulated platform, with its collateral and its root.",
+    help="Make evidence of a simulated platform.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -101,7 +101,7 @@ def sgx(
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write an SGX quote, to be attested as SgxEnclave."""
+    """Write an SGX quote (SgxEnclave)."""
     from assay.cli.input_file import read_input
     from assay.cli.simulation import EnclaveOptions, Simulation
 
@@ -146,7 +146,7 @@ def openenclave(
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write an Open Enclave report or evidence, to be attested as OpenEnclave."""
+    """Write an Open Enclave report or evidence (OpenEnclave)."""
     from assay.cli.input_file import read_input
     from assay.cli.simulation import EnclaveOptions, Simulation
 
