@@ -44,7 +44,8 @@ def _run(target: Target, seconds: int) -> bool:
     done = subprocess.run(  # noqa: S603  our own files
         [
             sys.executable,
-            str(target.path),
+            "-m",
+            f"fuzz.{target.name}",
             f"-max_total_time={seconds}",
             f"-timeout={_SLOWEST_INPUT_SECONDS}",
             f"-artifact_prefix={_CORPUS}/{target.name}-",
@@ -52,6 +53,7 @@ def _run(target: Target, seconds: int) -> bool:
             str(corpus),
         ],
         check=False,
+        cwd=FOLDER.parent,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
