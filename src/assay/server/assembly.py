@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +61,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         # Whatever a worker would stumble over stops the start instead.
         create_instance(parts.definition, parts.chest.open(parts.definition.name))
         if parts.platform is None:
-            open_collateral(settings.collateral, clock.now)
+            open_collateral(settings.collateral, parts.chest.store)
 
 
 def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Services:
@@ -74,7 +74,7 @@ def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Ser
     with contextlib.ExitStack() as stack:
         parts = stack.enter_context(_parts(settings, port))
         instance = create_instance(parts.definition, parts.chest.open(parts.definition.name))
-        source = _source(settings, parts.platform)
+        source = _source(settings, parts)
         return Services(
             instance=instance,
             attestation=AttestationService(
@@ -119,15 +119,12 @@ def _parts(settings: Settings, port: int) -> Iterator[_Parts]:
         store.close()
 
 
-def _source(settings: Settings, platform: SimulatedPlatform | None) -> OpenSource:
-    now = _verification_clock(settings.verify_at)
-    if platform is not None:
-        return SimulatedSource(platform, now)
-    return open_collateral(settings.collateral, now)
-
-
-def _verification_clock(at: datetime | None) -> Callable[[], datetime]:
-    return clock.now if at is None else lambda: at
+def _source(settings: Settings, parts: _Parts) -> OpenSource:
+    if parts.platform is None:
+        return open_collateral(settings.collateral, parts.chest.store)
+    at = settings.verify_at
+    # A platform that does not exist can say today what it would have said at any time.
+    return SimulatedSource(parts.platform, clock.now if at is None else lambda: at)
 
 
 def _definition(

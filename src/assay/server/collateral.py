@@ -1,28 +1,62 @@
-"""The collateral source that the settings name."""
+"""The collateral source that the settings name, with what it needs to be asked rarely."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
+from assay import clock
+from assay.endorsements.cache import CollateralCache
 from assay.endorsements.source import OpenSource
 from assay.endorsements.sources import open_source
 from assay.errors import CollateralUnavailableError, SettingsError
 from assay.server.settings import CollateralKind, CollateralSettings
+from assay.store import CollateralRecord, Store
 
 
-def open_collateral(settings: CollateralSettings, now: Callable[[], datetime]) -> OpenSource:
+@dataclass(frozen=True, slots=True)
+class CollateralShelf:
+    """The part of the store where the cache keeps collateral over restarts."""
+
+    store: Store
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under the key last, or nothing.
+
+        Raises:
+            StoreUnavailableError: The database cannot be read.
+        """
+        record = self.store.collateral(key)
+        return None if record is None else record.document
+
+    def put(self, key: str, document: bytes, *, fetched_at: datetime, expires_at: datetime) -> None:
+        """Keep the document in place of what the key had.
+
+        Raises:
+            StoreUnavailableError: The database cannot be written.
+        """
+        self.store.put_collateral(
+            CollateralRecord(
+                key=key, document=document, fetched_at=fetched_at, expires_at=expires_at
+            )
+        )
+
+
+def open_collateral(settings: CollateralSettings, store: Store) -> OpenSource:
     """The source, with nothing fetched yet.
 
     Raises:
         SettingsError: Its address is of no use, or there is no collateral at its path.
     """
     try:
-        return open_source(_source_name(settings), now=now)
+        source = open_source(_source_name(settings), now=clock.now)
     except CollateralUnavailableError as error:
         raise SettingsError(
             f"collateral.path: {error.message}; set it to a file or folder with collateral"
         ) from error
+    if settings.source is CollateralKind.PATH:
+        return source
+    return CollateralCache(source, store=CollateralShelf(store), now=clock.now)
 
 
 def _source_name(settings: CollateralSettings) -> str:

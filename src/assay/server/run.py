@@ -7,6 +7,7 @@ on, starts them, replaces one that dies, and stops them all when it is told to s
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import shutil
@@ -28,7 +29,13 @@ from assay.server.assembly import open_services, prepare
 from assay.server.connection import limited_connection
 from assay.server.settings import Settings
 from assay.server.settings_check import is_loopback
-from assay.server.telemetry import MULTIPROCESS_VARIABLE, Metrics, Telemetry, json_log
+from assay.server.telemetry import (
+    MULTIPROCESS_VARIABLE,
+    ForwardedLog,
+    Metrics,
+    Telemetry,
+    json_log,
+)
 
 _BACKLOG: Final = 2048
 _MAX_REPLACEMENTS: Final = 10
@@ -104,8 +111,9 @@ def _warn(settings: Settings, port: int) -> None:
 
 def _work(settings: Settings, listener: socket.socket, port: int) -> None:
     """Serve in this process until it is told to stop."""
+    log = json_log()
     metrics = Metrics() if settings.metrics else None
-    telemetry = Telemetry(json_log(), metrics=metrics, access_log=settings.access_log)
+    telemetry = Telemetry(log, metrics=metrics, access_log=settings.access_log)
     services = open_services(settings, telemetry, port=port)
     limits, tls = settings.limits, settings.tls
     config = uvicorn.Config(
@@ -126,7 +134,7 @@ def _work(settings: Settings, listener: socket.socket, port: int) -> None:
         ssl_keyfile=tls.key,
     )
     # uvicorn raises the signal again when it has shut down, for whoever was there before.
-    with _handled(lambda _signal, _frame: None):
+    with _handled(lambda _signal, _frame: None), _forwarded(ForwardedLog(log)):
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -198,6 +206,16 @@ def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def _forwarded(handler: logging.Handler) -> Iterator[None]:
+    logger = logging.getLogger("assay")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextlib.contextmanager

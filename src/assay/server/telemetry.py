@@ -6,6 +6,7 @@ sent.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -131,6 +132,18 @@ def json_log(stream: BinaryIO | None = None) -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+class ForwardedLog(logging.Handler):
+    """Brings what other modules log by the standard library into the service's log."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record."""
+        self._log.log(record.levelno, record.getMessage(), logger=record.name)
 
 
 def _serialize(event: Any, **_options: Any) -> bytes:  # noqa: ANN401  structlog's interface

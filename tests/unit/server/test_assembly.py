@@ -197,7 +197,10 @@ def test_only_the_simulator_s_root_is_trusted_as_simulated(tmp_path: Path) -> No
         ({"key_encryption_key_file": "none"}, "key-encryption key none: cannot read it"),
         ({"database": "nonsense"}, "database URL"),
         ({"collateral.source": "path", "collateral.path": "none"}, "collateral.path"),
-        ({"collateral.source": "pccs", "collateral.url": "ftp://x.example"}, "expected https"),
+        (
+            {"collateral.source": "pccs", "collateral.url": "ftp://x.example"},
+            "collateral source .pccs.",
+        ),
     ],
 )
 def test_what_is_not_there_stops_the_start(

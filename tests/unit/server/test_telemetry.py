@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from assay.server.telemetry import (
     MULTIPROCESS_VARIABLE,
+    ForwardedLog,
     Metrics,
     ServedRequest,
     Telemetry,
@@ -75,6 +77,24 @@ def test_the_numbers_of_all_workers_are_read_from_their_directory(
     monkeypatch.setenv(MULTIPROCESS_VARIABLE, str(tmp_path))
 
     assert Metrics().render() == b""
+
+
+def test_warnings_of_other_modules_are_logged_and_their_chatter_is_not() -> None:
+    telemetry, log = make_telemetry()
+    logger = logging.getLogger("assay.elsewhere")
+    handler = ForwardedLog(telemetry.log)
+    logger.addHandler(handler)
+
+    logger.info("chatter")
+    logger.warning("watch %s", "out")
+    logger.removeHandler(handler)
+
+    [line] = log.lines
+    assert (line["level"], line["logger"], line["event"]) == (
+        "warning",
+        "assay.elsewhere",
+        "watch out",
+    )
 
 
 def test_a_log_goes_to_standard_error_unless_told(
