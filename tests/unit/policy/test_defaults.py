@@ -28,6 +28,7 @@ def test_the_sgx_default_of_today_asks_for_the_default_baseline() -> None:
 
     assert text is not None
     assert compile_policy(text).version == "1.1"
+    assert compile_policy(text).hash == "ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc"
     assert compile_policy(text).configuration() == {"x-ms-sgx-tcbidentifier": "azuredefault"}
 
 
