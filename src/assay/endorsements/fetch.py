@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -23,7 +22,7 @@ import httpx2
 import stamina
 
 from assay.endorsements.source import unavailable
-from assay.errors import CollateralUnavailableError, SettingsError
+from assay.errors import CollateralUnavailableError
 
 _KIB: Final = 1024
 _SERVER_ERRORS: Final = 500
@@ -112,7 +111,7 @@ class DocumentFetcher:
 
         Args:
             name: The service's, for errors.
-            client: As `open_client` makes it.
+            client: As `open_http_client` makes it.
             limits: What a document may cost.
             now: For a `Retry-After` that names an instant.
         """
@@ -237,34 +236,6 @@ class DocumentFetcher:
         return unavailable(f"a document from {self._name} at {request}", actual, hint)
 
 
-def open_client(
-    *,
-    limits: FetchLimits,
-    ca_file: Path | None = None,
-    use_proxies: bool = True,
-    transport: httpx2.AsyncBaseTransport | None = None,
-) -> httpx2.AsyncClient:
-    """A client that verifies whom it talks to; nothing turns that off.
-
-    Args:
-        limits: Time-outs and connections.
-        ca_file: PEM file of the roots to trust in place of the machine's.
-        use_proxies: Whether the proxies of the environment apply.
-        transport: What carries requests in place of the network.
-
-    Raises:
-        SettingsError: The file is missing, or holds no certificate.
-    """
-    return httpx2.AsyncClient(
-        verify=True if ca_file is None else _trusting(ca_file),
-        follow_redirects=False,
-        trust_env=use_proxies,
-        timeout=httpx2.Timeout(limits.request_seconds, connect=limits.connect_seconds),
-        limits=httpx2.Limits(max_connections=limits.connections),
-        transport=transport,
-    )
-
-
 def read_retry_after(text: str, *, at: datetime) -> float | None:
     """Seconds to wait by a `Retry-After` header; nothing if it says nothing that can be read.
 
@@ -274,9 +245,11 @@ def read_retry_after(text: str, *, at: datetime) -> float | None:
         return float(text)
     try:
         instant = parsedate_to_datetime(text)
-    except ValueError:
+        wait = instant.replace(tzinfo=instant.tzinfo or UTC) - at
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # The standard library's parser of dates does not promise one error for all it refuses.
         return None
-    return max(0.0, (instant.replace(tzinfo=instant.tzinfo or UTC) - at).total_seconds())
+    return max(0.0, wait.total_seconds())
 
 
 class _PassingError(Exception):
@@ -293,16 +266,6 @@ def _patience(error: Exception) -> bool | float:
     if not isinstance(error, _PassingError):
         return False
     return True if error.wait is None else error.wait
-
-
-def _trusting(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"CA file {ca_file}: {error.strerror or error}; name a PEM file with the root "
-            "certificates to trust"
-        ) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

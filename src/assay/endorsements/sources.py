@@ -24,8 +24,10 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
+import stamina
 
-from assay.endorsements.fetch import DocumentFetcher, FetchLimits, open_client
+from assay.endorsements.fetch import DocumentFetcher, FetchLimits
+from assay.endorsements.http_client import open_http_client
 from assay.endorsements.network import Dialect, NetworkSource, source_name
 from assay.endorsements.pccs import PCCS
 from assay.endorsements.pcs import PCS
@@ -51,6 +53,9 @@ def open_source(
 ) -> OpenSource:
     """The source of that name. Nothing is asked yet; files are read.
 
+    Turns off the reports of `stamina` in this process: they would go to standard output, which is
+    for answers.
+
     Args:
         name: As in the table above.
         now: What dates the sets.
@@ -68,8 +73,9 @@ def open_source(
     if dialect is None:
         return StoredSource(Path(name))
     url = _base_url(dialect, address if colon else dialect.default_url)
+    stamina.instrumentation.set_on_retry_hooks(())
     # Proxies are for the way out, not for this machine and what it runs on.
-    client = open_client(
+    client = open_http_client(
         limits=limits,
         ca_file=ca_file,
         use_proxies=url.startswith("https:"),
@@ -92,10 +98,11 @@ def _base_url(dialect: Dialect, text: str | None) -> str:
         )
     parts = _split(text)
     if parts is None:
+        # What has an @ in it may hold a password.
+        shown = "one with credentials" if "@" in text else repr(text[:_MAX_URL_CHARACTERS])
         raise SettingsError(
-            f"collateral source {dialect.name!r}: expected a base address, got "
-            f"{text[:_MAX_URL_CHARACTERS]!r}; write it as https://pccs.example.com:8081, without "
-            "credentials, query or fragment"
+            f"collateral source {dialect.name!r}: expected a base address, got {shown}; write it "
+            "as https://pccs.example.com:8081, without credentials, query or fragment"
         )
     if parts.scheme != "https" and not _is_near(parts.hostname or ""):
         raise SettingsError(
