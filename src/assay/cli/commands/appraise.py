@@ -76,8 +76,9 @@ def appraise(
 ) -> None:
     """Judge evidence here, offline, and say why.
 
-    Shows the verdict, the checks, the TCB and the policy's decision. The same function as in the server decides. Without --accept-tcb every TCB status but Revoked
-    is left to the policy, as debug enclaves are; a server accepts fewer unless it is told to.
+    Shows the verdict, the checks, the TCB and the policy's decision. The same function as in the
+    server decides. Without --accept-tcb every TCB status but Revoked is left to the policy, as
+    debug enclaves are; a server accepts fewer unless it is told to.
     """
     from assay.appraisal import AppraisalRequest, Verdict
     from assay.cli.evidence_file import read_evidence_file

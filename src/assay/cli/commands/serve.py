@@ -55,9 +55,9 @@ def serve(
 ) -> None:
     """Run the attestation service.
 
-    It runs until it is told to stop (SIGTERM, Ctrl-C). Everything that can be set stands in the settings file or in ASSAY_ variables; see
-    docs/server.md. The address goes to standard output once it can be called, the log to standard
-    error.
+    It runs until it is told to stop (SIGTERM, Ctrl-C). Everything that can be set stands in the
+    settings file or in ASSAY_ variables; see docs/server.md. The address goes to standard output
+    once it can be called, the log to standard error.
     """
     from assay.cli.service_start import load_service, run_service
 
