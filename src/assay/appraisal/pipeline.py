@@ -41,8 +41,8 @@ from assay.evidence.dcap.verify import DcapVerification
 from assay.evidence.format import AttestationType, EvidenceT, Format, VerifiedT
 from assay.evidence.registry import FORMATS
 from assay.policy import CompiledPolicy, Decision, PolicyEvaluationError
+from assay.policy.settings import TCB_IDENTIFIER
 
-TCB_IDENTIFIER: Final = "x-ms-sgx-tcbidentifier"
 _DEFAULT_BASELINE: Final = "azuredefault"
 
 APPRAISAL_CHECKS: Final = (
@@ -122,18 +122,17 @@ def _appraise(
     verified, bound = _verify(fmt, parsed, request, context)
     try:
         _check_tcb_status(verified.tcb, context.settings)
-        _check_baseline(verified.tcb, context.policy)
+        # 3. Verified evidence to claims.
+        known = _Known(
+            verified,
+            fmt.claims(verified, request.evidence),
+            bound,
+            _outcomes(fmt.checks, ()),
+        )
+        # 4. Claims to a decision.
+        return _evaluate(known, request, context)
     except (UntrustedEvidenceError, CollateralUnavailableError) as error:
         return refused_result(request, context, error, tcb=verified.tcb)
-    # 3. Verified evidence to claims.
-    known = _Known(
-        verified,
-        fmt.claims(verified, request.evidence),
-        bound,
-        _outcomes(fmt.checks, ()),
-    )
-    # 4. Claims to a decision.
-    return _evaluate(known, request, context)
 
 
 def _verify(
@@ -179,6 +178,7 @@ def _evaluate(
     token_claims: dict[str, JsonValue] = {}
     verdict = Verdict.DENY
     try:
+        _check_baseline(known.verified.tcb, baseline(policy))
         evaluation = policy.evaluate(incoming)
     except PolicyEvaluationError as error:
         outcome = PolicyOutcome(hash=policy.hash, error=error.message)
@@ -260,8 +260,7 @@ def baseline(policy: CompiledPolicy) -> str:
     return str(policy.configuration().get(TCB_IDENTIFIER, _DEFAULT_BASELINE))
 
 
-def _check_baseline(tcb: TcbAppraisal, policy: CompiledPolicy) -> None:
-    wanted = baseline(policy)
+def _check_baseline(tcb: TcbAppraisal, wanted: str) -> None:
     if wanted != _DEFAULT_BASELINE and tcb.evaluation_number < int(wanted):
         finding = Finding(
             check="dcap.tcb_info.collateral_mismatch",

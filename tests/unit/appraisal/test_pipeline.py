@@ -245,6 +245,14 @@ def test_a_policy_that_fails_while_it_runs_denies(platform: SimulatedPlatform) -
     assert result.token_claims == {}
 
 
+def test_a_policy_whose_settings_do_not_fit_denies(platform: SimulatedPlatform) -> None:
+    result = appraise(_request(platform.quote()), _context(platform, _with_baseline("newest")))
+
+    assert result.verdict is Verdict.DENY
+    assert result.policy.decision == "error"
+    assert "x-ms-sgx-tcbidentifier" in result.policy.explanation
+
+
 def test_bound_runtime_data_becomes_claims_for_token_and_policy(
     platform: SimulatedPlatform,
 ) -> None:
