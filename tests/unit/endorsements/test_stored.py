@@ -17,7 +17,7 @@ from assay.encoding import JsonValue, encode_json
 from assay.endorsements.bundle import BUNDLE_SUFFIX, MAX_BUNDLE_ENTRIES, BundleEntry, export_bundle
 from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.platform import DcapPlatform, PckCa, Tee
-from assay.endorsements.source import CollateralSource, EvaluationSelection
+from assay.endorsements.source import EvaluationSelection, GatheredCollateral, OpenSource
 from assay.endorsements.stored import (
     ENDORSEMENTS_SUFFIX,
     StoredSource,
@@ -336,10 +336,16 @@ def test_between_equals_the_order_of_files_does_not_decide(tmp_path: Path) -> No
 def test_it_gathers_as_every_source_does(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(bundle(COLLATERAL, OTHERS))
-    source: CollateralSource = StoredSource(path)
+    source: OpenSource = StoredSource(path)
 
-    gathered = asyncio.run(source.gather(OTHER.dcap_platform))
+    async def gather() -> GatheredCollateral:
+        gathered = await source.gather(OTHER.dcap_platform)
+        await source.close()
+        return gathered
 
+    gathered = asyncio.run(gather())
+
+    assert source.name == str(path)
     assert gathered.collateral == OTHERS
     assert not gathered.stale
 
