@@ -198,7 +198,7 @@ class CollateralCache:
         return load
 
     async def _renew(self, key: _Key, platform: DcapPlatform) -> _Outcome:
-        restored = await self._restore(self._store_key(key))
+        restored = await self._restore(key)
         if restored is not None:
             held = self._adopt(key, restored)
             # This process has just started, or another one has been faster.
@@ -256,14 +256,15 @@ class CollateralCache:
         held.refresh_at = now + pause * (1 + _REFRESH_SPREAD * self._jitter())
         return held.entry
 
-    async def _restore(self, key: str) -> CacheEntry | None:
+    async def _restore(self, key: _Key) -> CacheEntry | None:
         if self._store is None:
             return None
         try:
-            document = await asyncio.to_thread(self._store.get, key)
+            document = await asyncio.to_thread(self._store.get, self._store_key(key))
             if document is None:
                 return None
-            entry = await asyncio.to_thread(CacheEntry.decode, document, origin="the store")
+            entry = CacheEntry.decode(document, origin="the store")
+            _check_fits(entry, key)
         except StoreUnavailableError as error:
             self._store_failed(error)
             return None
@@ -334,6 +335,15 @@ class _Recent(Generic[_KeyT, _ValueT]):
 def _copy(error: CollateralUnavailableError) -> CollateralUnavailableError:
     # One error raised by a thousand waiters would collect a thousand tracebacks.
     return CollateralUnavailableError(error.message, findings=error.findings)
+
+
+def _check_fits(entry: CacheEntry, key: _Key) -> None:
+    of = entry.label.platform
+    if (of.tee, of.fmspc, of.ca) != key[:3]:
+        raise unavailable(
+            f"a set for FMSPC {key[1].hex()}, {key[0]}, {key[2]} CA in the store",
+            f"one for FMSPC {of.fmspc.hex()}, {of.tee}, {of.ca} CA",
+        )
 
 
 def _rolled_back(fetched: CacheEntry, held: CacheEntry) -> CollateralUnavailableError:

@@ -131,8 +131,7 @@ class DocumentFetcher:
             CollateralUnavailableError: It cannot be had; names the service, the path, what came
                 and what to do.
         """
-        retries = stamina.retry_context(
-            on=_patience,
+        retry = stamina.AsyncRetryingCaller(
             attempts=self._limits.attempts,
             timeout=None,
             wait_initial=_WAIT_INITIAL,
@@ -140,12 +139,9 @@ class DocumentFetcher:
             wait_jitter=_WAIT_JITTER,
         )
         try:
-            async for attempt in retries:
-                with attempt:
-                    return await self._attempt(request)
+            return await retry(_patience, self._attempt, request)
         except _PassingError as passing:
             raise passing.error from passing
-        raise AssertionError("unreachable: the last attempt raises")
 
     async def _attempt(self, request: DocumentRequest) -> ServedDocument:
         limit = self._limits.request_seconds

@@ -24,7 +24,7 @@ from tests.conftest import AT
 from tests.servers.loopback import loopback
 from tests.servers.recorder import Recorder
 from tests.servers.thim import thim_app
-from tests.servers.virtual_time import run
+from tests.servers.virtual_time import elapsed, run
 
 NOW: Callable[[], datetime] = lambda: AT  # noqa: E731  a constant, not a function
 
@@ -283,12 +283,42 @@ def test_documents_are_fetched_at_once(pcs: Recorder, platform: SimulatedPlatfor
     assert_same(run(ask()), platform, 20)
 
 
-@pytest.mark.parametrize("ca", [PckCa.PROCESSOR])
+def test_all_attempts_together_have_an_end(platform: SimulatedPlatform) -> None:
+    async def wait(_request: httpx2.Request) -> httpx2.Response:
+        await asyncio.sleep(3600)
+        return httpx2.Response(200)
+
+    async def ask() -> None:
+        source = open_source("pcs", now=NOW, transport=httpx2.MockTransport(wait))
+        with pytest.raises(CollateralUnavailableError, match=r"from pcs within 15 s, got no"):
+            await source.gather(platform.dcap_platform)
+        assert elapsed() == pytest.approx(15)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(ask())
+
+
+def test_one_final_failure_ends_the_others(platform: SimulatedPlatform) -> None:
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/pckcrl"):
+            return httpx2.Response(404)
+        await asyncio.sleep(3600)
+        return httpx2.Response(200)
+
+    async def ask() -> None:
+        source = open_source("pcs", now=NOW, transport=httpx2.MockTransport(answer))
+        with pytest.raises(CollateralUnavailableError, match="status 404"):
+            await source.gather(platform.dcap_platform)
+        assert elapsed() == 0
+
+    run(ask())
+
+
 @pytest.mark.parametrize("kind", ["pcs", "thim"])
 def test_the_list_of_the_platforms_own_ca_is_fetched(
-    kind: str, ca: PckCa, platform: SimulatedPlatform
+    kind: str, platform: SimulatedPlatform
 ) -> None:
-    other = platform.with_settings(ca=ca)
+    other = platform.with_settings(ca=PckCa.PROCESSOR)
     app = pcs_app(other, now=NOW) if kind == "pcs" else thim_app(other, now=NOW)
 
     gathered = gather(kind, Recorder(app), other.dcap_platform)
