@@ -207,11 +207,12 @@ def test_what_is_not_a_certificate_is_refused(data: bytes) -> None:
     assert read_refused(armoured(data)) == "cert_format"
 
 
+@pytest.mark.parametrize("serial", [b"\x00", b"\xff"], ids=["0", "-1"])
 @pytest.mark.filterwarnings("ignore")  # As in production; the other tests make errors of warnings.
-def test_a_serial_number_below_one_is_refused_whatever_becomes_of_warnings() -> None:
-    negative = LEAF_DER.replace(SERIAL, SERIAL[:-1] + b"\xff")
+def test_a_serial_number_below_one_is_refused_whatever_becomes_of_warnings(serial: bytes) -> None:
+    below_one = LEAF_DER.replace(SERIAL, SERIAL[:-1] + serial)
 
-    assert read_refused(armoured(negative)) == "cert_format"
+    assert read_refused(armoured(below_one)) == "cert_format"
 
 
 @pytest.mark.property
@@ -504,6 +505,7 @@ def test_a_name_is_its_common_name_or_all_of_itself() -> None:
 
 def test_a_shown_name_is_short_and_printable() -> None:
     assert shown_name(name("plain")) == "'plain'"
+    assert shown_name(name("x" * 64)) == repr("x" * 64)
     assert shown_name(name("\x1b[31m\n")) == repr("\x1b[31m\n")
     assert len(shown_name(name(*["x" * 64] * 100))) < 80
 
