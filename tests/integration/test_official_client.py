@@ -96,9 +96,7 @@ def _make_tls(folder: Path) -> tuple[Path, Path]:
     )
     files = folder / "tls.pem", folder / "tls.key"
     files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return files
 
 
@@ -207,12 +205,8 @@ def test_the_asynchronous_client_attests_the_same(service: _Service) -> None:
             sgx, sgx_token = await client.attest_sgx_enclave(
                 service.quote, runtime_data=RUNTIME_DATA
             )
-            enclave, _ = await client.attest_open_enclave(
-                service.report, runtime_json=RUNTIME_DATA
-            )
-            _, draft_token = await client.attest_sgx_enclave(
-                service.quote, draft_policy=_DRAFT
-            )
+            enclave, _ = await client.attest_open_enclave(service.report, runtime_json=RUNTIME_DATA)
+            _, draft_token = await client.attest_sgx_enclave(service.quote, draft_policy=_DRAFT)
             assert sgx.enclave_held_data == RUNTIME_DATA
             assert enclave.runtime_claims == json.loads(RUNTIME_DATA)
             return sgx, sgx_token, draft_token

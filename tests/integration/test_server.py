@@ -103,9 +103,7 @@ def test_open_enclave_evidence_gets_a_token_that_verifies(
     assert claims["nonce"] == "abc"
 
 
-def test_a_draft_policy_gets_a_token_without_signature(
-    server: RunningServer, site: _Site
-) -> None:
+def test_a_draft_policy_gets_a_token_without_signature(server: RunningServer, site: _Site) -> None:
     body = sgx_request(platform=site.platform) | {"draftPolicyForAttestation": _DRAFT}
 
     token = read_unverified(_post(server, "SgxEnclave", body).json()["token"])

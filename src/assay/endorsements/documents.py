@@ -13,15 +13,14 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from assay.encoding import EncodingError, decode_hex, parse_json_object
+from assay.encoding import EncodingError, decode_base64, decode_hex, parse_json_object
 from assay.errors import CollateralUnavailableError, Finding
-from assay.x509.chain import PARSE_ERRORS
 
-_DER_SEQUENCE: Final = 0x30
+_DER_SEQUENCE: Final = b"\x30"
 _PEM_CRL: Final = b"-----BEGIN X509 CRL-----"
+_ONE_PEM_CRL: Final = re.compile(
+    rb"-----BEGIN X509 CRL-----\s([A-Za-z0-9+/=\s]*)-----END X509 CRL-----"
+)
 _PEM_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _WHITE_SPACE: Final = " \t\r\n"
 _HEX: Final = re.compile(rb"[0-9A-Fa-f\s]+")
@@ -63,7 +62,7 @@ _OBJECTS: Final = {"tcbInfo": "tcb_info", "enclaveIdentity": "qe_identity"}
 def read_crl(body: bytes, check: str, *, origin: str) -> bytes:
     """A CRL served as DER, PEM or hexadecimal text, as DER.
 
-    Bytes after the DER stay: the verification refuses them.
+    Bytes after the DER stay: the verification refuses them. Nothing may stand around a PEM block.
 
     Args:
         body: As served.
@@ -74,16 +73,27 @@ def read_crl(body: bytes, check: str, *, origin: str) -> bytes:
         CollateralUnavailableError: None of the three encodings.
     """
     data = body.rstrip(b"\0")
-    if data[:1] == bytes((_DER_SEQUENCE,)) and not _HEX.fullmatch(data):
+    if data[:1] == _DER_SEQUENCE and not _HEX.fullmatch(data):
         return body
     try:
         if data.lstrip().startswith(_PEM_CRL):
-            return x509.load_pem_x509_crl(data).public_bytes(Encoding.DER)
+            return _read_pem_crl(data)
         return decode_hex("".join(data.decode("ascii").split()), "CRL")
-    except (EncodingError, *PARSE_ERRORS) as error:
+    except (EncodingError, UnicodeDecodeError) as error:
         raise _malformed(
             f"{check}.crl_format", "a CRL as DER, PEM or hexadecimal", "something else", origin
         ) from error
+
+
+def _read_pem_crl(data: bytes) -> bytes:
+    # A PEM reader would take the first block and pass over whatever follows.
+    found = _ONE_PEM_CRL.fullmatch(data.strip())
+    if found is None:
+        raise EncodingError("CRL: expected one PEM block and nothing else")
+    der = decode_base64("".join(found[1].decode("ascii").split()), "CRL")
+    if der[:1] != _DER_SEQUENCE:
+        raise EncodingError("CRL: expected a DER sequence in the PEM block")
+    return der
 
 
 def read_issuer_chain(text: bytes, check: str, *, origin: str) -> bytes:

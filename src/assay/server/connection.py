@@ -104,6 +104,13 @@ class LimitedConnection(HttpToolsProtocol):
         if self._in_message and not self._in_headers and not self.transport.is_closing():
             self._timer = self.loop.call_later(self.limits.body_seconds, self.transport.close)
 
+    def shutdown(self) -> None:
+        """End the connection when its answer, if there is one to come, is sent."""
+        super().shutdown()
+        # A farewell in TLS may never be answered, and would be waited for.
+        if self.scheme == "https" and not self._answering:
+            self.transport.abort()
+
     def _await_headers(self) -> None:
         self._timer = self.loop.call_later(self.limits.header_seconds, self._too_slow)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Final
 from urllib.parse import quote
@@ -126,6 +127,22 @@ def test_hexadecimal_may_be_wrapped() -> None:
 
 def test_what_follows_der_is_left_to_the_verification() -> None:
     assert crl(CRL + b"\0more") == CRL + b"\0more"
+
+
+def test_what_follows_the_der_in_a_text_is_left_to_the_verification() -> None:
+    pem = b"-----BEGIN X509 CRL-----\n%b-----END X509 CRL-----\n"
+
+    assert crl(CRL.hex().encode() + b"00") == CRL + b"\0"
+    assert crl(pem % base64.encodebytes(CRL + b"more")) == CRL + b"more"
+
+
+@pytest.mark.parametrize("around", ["{pem}garbage", "{pem}{pem}", "text\n{pem}"])
+def test_nothing_stands_around_the_pem_of_a_crl(around: str) -> None:
+    pem = x509.load_der_x509_crl(CRL).public_bytes(Encoding.PEM).decode()
+
+    body = around.format(pem=pem).encode()
+
+    assert unavailability_of(lambda: crl(body)) == ("dcap.pck_crl.crl_format",)
 
 
 @pytest.mark.parametrize(
