@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from assay.errors import MalformedEvidenceError
 from assay.evidence.openenclave import OpenEnclaveFormat, parse_evidence
+from assay.evidence.openenclave.evidence import read_enveloped
 from assay.simulator import SimulatedPlatform
 from assay.simulator.openenclave import (
     EPID_LINKABLE,
@@ -17,6 +18,7 @@ from assay.simulator.openenclave import (
     legacy_report,
     with_header,
 )
+from assay.wire import Reader
 from tests.conftest import AT
 
 _PLATFORM = SimulatedPlatform.create(AT)
@@ -118,6 +120,15 @@ def test_a_report_inside_evidence_has_version_1(version: int) -> None:
     report = legacy_report(_PLATFORM.quote(), version=version)
 
     assert _refused(with_header(report, format_id=LEGACY_REPORT_REMOTE))[0] == _REPORT
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 4])
+def test_an_envelope_of_another_version_is_refused(version: int) -> None:
+    data = with_header(_PLATFORM.quote(), version=version)
+
+    with pytest.raises(MalformedEvidenceError) as caught:
+        read_enveloped(Reader(data, "evidence", check=_EVIDENCE))
+    assert caught.value.findings[0].check == _EVIDENCE
 
 
 @pytest.mark.parametrize("change", [-1, 1, 2**63])
