@@ -10,14 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
+from typer.testing import CliRunner
 
+from assay.cli import app
+from assay.cli.demonstration import Demonstration
 from assay.cli.server_process import running_server
-from assay.client import TransportError
+from assay.client import AttestationClient, HttpRequest, HttpResponse, TransportError
 from assay.evidence.dcap.checks import DCAP_CHECKS
+from assay.simulator import SimulatedPlatform
+from tests.conftest import AT
 
 _SECONDS: Final = 60
 """The demonstration itself takes under 20; the machine may be busy."""
@@ -51,6 +57,30 @@ def test_the_demonstration_shows_a_verdict_a_token_and_two_refusals(
     assert "refused - status 400, InvalidParameter\n  dcap.quote.quote_signature\n" in out
     assert out.endswith("nothing is left running.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_demonstration_says_the_same_in_this_process(*, as_json: bool) -> None:
+    outcome = CliRunner().invoke(app, ["demo", "--json"] if as_json else ["demo"])
+
+    assert outcome.exit_code == 0
+    assert "nothing is left running" in (outcome.stderr if as_json else outcome.stdout)
+    assert "dcap.quote.quote_signature" in outcome.stdout
+
+
+def test_evidence_that_must_be_refused_and_is_not_ends_the_demonstration() -> None:
+    @dataclass
+    class Permissive:
+        def send(self, _request: HttpRequest) -> HttpResponse:
+            return HttpResponse(status=200, body=b'{"token":"a.b.c"}')
+
+    demonstration = Demonstration(
+        platform=SimulatedPlatform.create(AT),
+        client=AttestationClient("http://127.0.0.1", Permissive()),
+    )
+
+    with pytest.raises(AssertionError, match="accepted what it must refuse"):
+        demonstration.refusal(b"")
 
 
 def test_the_demonstration_as_json_is_one_object(environment: dict[str, str]) -> None:

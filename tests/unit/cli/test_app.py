@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 
 import pytest
 
-from assay.cli import input_file
+from assay.cli import input_file, main
 from assay.cli.exit_code import MEANINGS
 from tests.unit.cli.conftest import Run
 
@@ -89,3 +90,15 @@ def test_a_reader_that_has_gone_is_no_defect(run: Run, monkeypatch: pytest.Monke
 
     assert outcome.exit_code == 1
     assert "internal error" not in outcome.err
+
+
+def test_main_ends_the_process_with_the_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["assay", "inspect", "missing.bin"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 2
+    assert "missing.bin: cannot be read" in capsys.readouterr().err

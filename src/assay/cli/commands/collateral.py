@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from assay.cli.options import AtOption, JsonOption
+
+if TYPE_CHECKING:
+    from assay.endorsements.platform import DcapPlatform
+    from assay.endorsements.source import GatheredCollateral
 
 app: Final = typer.Typer(
     help="Gather what verification needs, move it, look at it.",
@@ -73,24 +77,36 @@ def fetch(
 ) -> None:
     """Fetch collateral for a platform from a service."""
     from assay.cli.collateral_fetch import choose_platform, fetch_collateral
+
+    platform = choose_platform(file, fmspc, ca.value)
+    _keep(
+        fetch_collateral(platform, source=source, evaluation=evaluation, ca_file=ca_file),
+        platform,
+        out,
+        as_json=as_json,
+    )
+
+
+def _keep(
+    gathered: GatheredCollateral, platform: DcapPlatform, out: Path, *, as_json: bool
+) -> None:
     from assay.cli.collateral_path import encode_collateral
     from assay.cli.input_file import write_output
     from assay.cli.render import Answer, print_json
 
-    platform = choose_platform(file, fmspc, ca.value)
-    gathered = fetch_collateral(platform, source=source, evaluation=evaluation, ca_file=ca_file)
     write_output(out, encode_collateral(gathered.collateral))
+    fmspc = platform.fmspc.hex()
     if as_json:
         print_json(
             {
                 "collateral": str(out),
                 "source": gathered.source,
-                "fmspc": platform.fmspc.hex(),
+                "fmspc": fmspc,
                 "sha256": gathered.collateral.digest.hex(),
             }
         )
         return
-    Answer().line(f"{out}: collateral for FMSPC {platform.fmspc.hex()} from {gathered.source}")
+    Answer().line(f"{out}: collateral for FMSPC {fmspc} from {gathered.source}")
 
 
 @app.command()
