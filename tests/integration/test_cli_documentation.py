@@ -140,6 +140,8 @@ def test_every_command_has_an_example() -> None:
 
 
 def test_the_page_has_the_table_of_exit_codes() -> None:
-    rows = dict(re.findall(r"^\| (\d) \| (.*?)(?:; `ASSAY_DEBUG.*)? \|$", _PAGE.read_text(), re.MULTILINE))
+    rows = dict(
+        re.findall(r"^\| (\d) \| (.*?)(?:; `ASSAY_DEBUG.*)? \|$", _PAGE.read_text(), re.MULTILINE)
+    )
 
     assert rows == {str(code.value): meaning for code, meaning in MEANINGS.items()}
