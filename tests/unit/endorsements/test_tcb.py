@@ -204,6 +204,13 @@ def test_tdx_components_rank_last() -> None:
     assert [level.status for level in info_of(v3(*levels, id="TDX")).levels] == ["1", "0"]
 
 
+def test_a_level_without_tdx_components_ranks_below_its_twin_that_has_some() -> None:
+    bare, tdx = v3_level(status="bare"), v3_level(status="tdx")
+    tdx["tcb"]["tdxtcbcomponents"] = [{"svn": 0} for _ in range(16)]
+
+    assert [level.status for level in info_of(v3(bare, tdx)).levels] == ["tdx", "bare"]
+
+
 @pytest.mark.property
 @given(st.permutations([qe_level(svn, status=str(svn)) for svn in (0, 5, 8, 256)]))
 def test_an_enclave_s_levels_are_ranked_whatever_their_order(levels: list[Document]) -> None:
