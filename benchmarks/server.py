@@ -35,7 +35,7 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Start a server on a free port, and stop it."""
     environment = os.environ | {
-        "ASSAY_INSTANCE__TOKEN_ALGORITHM": algorithm,
+        "ASSAY_INSTANCE_TOKEN_ALGORITHM": algorithm,
         "ASSAY_DATA_DIR": str(folder / f"data-{algorithm}-{workers}"),
         "ASSAY_ACCESS_LOG": "false",
     }
