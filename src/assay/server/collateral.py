@@ -60,6 +60,7 @@ def open_collateral(settings: CollateralSettings, store: Store) -> OpenSource:
 
 
 def _source_name(settings: CollateralSettings) -> str:
-    if settings.source is CollateralKind.PATH:
-        return str(settings.path)
+    if settings.source is CollateralKind.PATH and settings.path is not None:
+        # A relative path could be spelled like the name of a service.
+        return str(settings.path.absolute())
     return settings.source if settings.url is None else f"{settings.source}:{settings.url}"

@@ -69,3 +69,10 @@ def test_a_path_without_collateral_is_refused(store: Store, tmp_path: Path) -> N
 
     with pytest.raises(SettingsError, match=r"^collateral\.path: "):
         open_collateral(settings, store)
+
+
+def test_a_path_is_a_path_even_if_it_is_spelled_like_a_service(store: Store) -> None:
+    settings = CollateralSettings(source=CollateralKind.PATH, path=Path("pcs"))
+
+    with pytest.raises(SettingsError, match=r"^collateral\.path: .*/pcs"):
+        open_collateral(settings, store)
