@@ -104,6 +104,8 @@ def test_the_demonstration_as_json_is_one_object(environment: dict[str, str]) ->
 def test_a_demonstration_that_is_ended_leaves_no_process_and_no_file(
     environment: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("the parent of the tests ignores this signal, and its children inherit that")
     with subprocess.Popen(  # noqa: S603
         _assay("demo"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
