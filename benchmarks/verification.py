@@ -38,6 +38,7 @@ def cases(platform: SimulatedPlatform, at: datetime) -> dict[str, Rate]:
         fresh = collateral_kept(memory)
         fresh.pck_chains = memory.pck_chains
         fresh.standings = memory.standings
+        fresh.appraisals = memory.appraisals
         return fresh
 
     return {

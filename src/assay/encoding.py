@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,11 +21,15 @@ MAX_JSON_DEPTH: Final = 64
 _MAX_INTEGER_DIGITS: Final = 20
 """Enough for every 64-bit integer with its sign."""
 
+_LEAST_INTEGER: Final = -(10 ** (_MAX_INTEGER_DIGITS - 1)) + 1
+_GREATEST_INTEGER: Final = 10**_MAX_INTEGER_DIGITS - 1
+
 _SHOWN_CHARACTERS: Final = 64
 """How much of a refused name an error shows."""
 
 _STANDARD: Final = re.compile(rb"[+/]")
-_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE: Final = b"-_"
+_TO_URL_SAFE: Final = bytes.maketrans(b"+/", _URL_SAFE)
 # A string without its end runs to the end of the text: trying again at each quote inside it would
 # take quadratic time.
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
@@ -61,7 +66,7 @@ def decode_base64(text: str, field: str) -> bytes:
     Raises:
         EncodingError: A character outside both alphabets, or an impossible length.
     """
-    return _decode(_ascii(text, field), field)
+    return _decode(_ascii(text, field).translate(_TO_URL_SAFE), field)
 
 
 def decode_hex(text: str, field: str, *, size: int | None = None) -> bytes:
@@ -90,18 +95,17 @@ def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> Js
     Raises:
         EncodingError: With what was wrong and where.
     """
-    _check_depth(data, what, max_depth)
     try:
-        # The first pass refuses what the standard library lets through: NaN, numbers beyond a
-        # float, lone surrogates. The second one sees duplicate names and long integers.
-        msgspec.json.decode(data)
+        value: JsonValue = msgspec.json.decode(data)
+        members = _count_members(value, what, max_depth)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EncodingError(f"{what}: not valid JSON: {error}") from error
-    decoder = json.JSONDecoder(
-        object_pairs_hook=lambda pairs: _unique(pairs, what),
-        parse_int=lambda digits: _bounded_integer(digits, what),
-    )
-    value: JsonValue = decoder.decode(data.decode("utf-8"))
+    except RecursionError as error:
+        raise _too_deep(data, what, max_depth) from error
+    # Each member has its colon. One more is inside a string, or of a name that came twice, of
+    # which the decoder keeps the last: only then is it worth while to look at all names.
+    if data.count(b":") != members:
+        _check_unique(data, what)
     return value
 
 
@@ -156,46 +160,66 @@ def _decode(raw: bytes, field: str) -> bytes:
     padding = len(raw) - len(unpadded)
     if len(unpadded) % 4 == 1 or padding not in {0, -len(unpadded) % 4}:
         raise EncodingError(f"{field}: expected base64 of whole bytes, got {len(raw)} characters")
-    standard = unpadded.translate(_URL_SAFE) + b"=" * (-len(unpadded) % 4)
     try:
-        return pybase64.b64decode(standard, validate=True)
+        return pybase64.b64decode(
+            unpadded + b"=" * (-len(unpadded) % 4), altchars=_URL_SAFE, validate=True
+        )
     except ValueError as error:
         raise EncodingError(
             f"{field}: expected base64, got a character outside its alphabet"
         ) from error
 
 
-def _check_depth(data: bytes, what: str, max_depth: int) -> None:
-    # Fewer opening brackets than levels allowed: no need to look at the structure.
-    if data.count(b"[") + data.count(b"{") <= max_depth:
-        return
-    depth = 0
+def _count_members(value: JsonValue, what: str, levels: int) -> int:
+    """The members of all objects in `value`.
+
+    Raises:
+        EncodingError: An integer is too long.
+        RecursionError: The nesting is deeper than `levels`.
+    """
+    members = 0
+    inner: Iterable[JsonValue]
+    if isinstance(value, dict):
+        members, inner = len(value), value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        if isinstance(value, int) and not _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+            raise EncodingError(
+                f"{what}: expected integers of at most {_MAX_INTEGER_DIGITS} digits, got more"
+            )
+        return 0
+    if levels == 0:
+        raise RecursionError
+    for item in inner:
+        if item.__class__ is not str:
+            members += _count_members(item, what, levels - 1)
+    return members
+
+
+def _too_deep(data: bytes, what: str, max_depth: int) -> EncodingError:
+    """The error for a document that is nested deeper than `max_depth`, with the place."""
+    depth = position = 0
     for token in _STRUCTURE.finditer(data):
-        first = data[token.start()]
+        position = token.start()
+        first = data[position]
         if first in b"[{":
             depth += 1
             if depth > max_depth:
-                raise EncodingError(
-                    f"{what}: expected at most {max_depth} levels of nesting, "
-                    f"got more at byte {token.start()}"
-                )
+                break
         elif first in b"]}":
             depth -= 1
+    return EncodingError(
+        f"{what}: expected at most {max_depth} levels of nesting, got more at byte {position}"
+    )
 
 
-def _unique(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        twice = next(name for name, times in Counter(n for n, _ in pairs).items() if times > 1)
-        raise EncodingError(
-            f"{what}: expected unique names, got {twice[:_SHOWN_CHARACTERS]!r} twice"
-        )
-    return value
+def _check_unique(data: bytes, what: str) -> None:
+    def check(pairs: list[tuple[str, None]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+            raise EncodingError(
+                f"{what}: expected unique names, got {twice[:_SHOWN_CHARACTERS]!r} twice"
+            )
 
-
-def _bounded_integer(digits: str, what: str) -> int:
-    if len(digits) > _MAX_INTEGER_DIGITS:
-        raise EncodingError(
-            f"{what}: expected integers of at most {_MAX_INTEGER_DIGITS} digits, got {len(digits)}"
-        )
-    return int(digits)
+    json.loads(data.decode("utf-8"), object_pairs_hook=check)

@@ -1,7 +1,15 @@
 """The whole of one verification as a pure function: `appraise`."""
 
 from assay.appraisal.bindings import HeldData, HeldDataType
-from assay.appraisal.pipeline import AppraisalContext, appraise, baseline, refused_result
+from assay.appraisal.pipeline import (
+    AppraisalContext,
+    ParsedRequest,
+    appraise,
+    appraise_parsed,
+    baseline,
+    parse_request,
+    unverified_result,
+)
 from assay.appraisal.result import (
     MAA_ACCEPTED_TCB,
     AppraisalRequest,
@@ -23,9 +31,12 @@ __all__ = [
     "Compatibility",
     "HeldData",
     "HeldDataType",
+    "ParsedRequest",
     "PolicyOutcome",
     "Verdict",
     "appraise",
+    "appraise_parsed",
     "baseline",
-    "refused_result",
+    "parse_request",
+    "unverified_result",
 ]

@@ -6,10 +6,11 @@ stored evidence, collateral, policy and time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Final, Generic
+from typing import Any, Final, Generic
+
+import msgspec
 
 from assay.appraisal.bindings import init_time_claims, runtime_claims
 from assay.appraisal.result import (
@@ -26,6 +27,7 @@ from assay.claims.names import Where, claim_names
 from assay.encoding import JsonValue
 from assay.endorsements.anchors import Anchors
 from assay.endorsements.collateral import DcapCollateral
+from assay.endorsements.platform import DcapPlatform
 from assay.errors import (
     AssayError,
     CollateralUnavailableError,
@@ -49,14 +51,13 @@ APPRAISAL_CHECKS: Final = (
     Check(
         "10",
         "the data sent beside the evidence is what the evidence vouches for",
-        ("appraisal.",),
+        ("appraisal.runtime_data.", "appraisal.init_time_data."),
         needs=("1",),
     ),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppraisalContext:
+class AppraisalContext(msgspec.Struct, frozen=True, kw_only=True):
     """What one appraisal is judged by."""
 
     collateral: DcapCollateral
@@ -70,42 +71,95 @@ class AppraisalContext:
     memory: DcapMemory
 
 
+class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request whose evidence has been parsed: structure only, nothing verified."""
+
+    request: AppraisalRequest
+    evidence: Any
+    """What the format's `parse` returned."""
+
+    def platform(self) -> DcapPlatform:
+        """The platform that the evidence claims to come from, to gather collateral for.
+
+        Raises:
+            MalformedEvidenceError: The evidence does not name it.
+            UntrustedEvidenceError: What it names it by does not parse.
+        """
+        return FORMATS[self.request.evidence_type].platform(self.evidence)
+
+
+def parse_request(request: AppraisalRequest) -> ParsedRequest:
+    """Bytes to a parsed value.
+
+    Raises:
+        MalformedEvidenceError: The evidence does not follow its format.
+    """
+    evidence = FORMATS[request.evidence_type].parse(request.evidence)
+    return ParsedRequest(request=request, evidence=evidence)
+
+
 def appraise(request: AppraisalRequest, context: AppraisalContext) -> AppraisalResult:
     """Appraise evidence. Whatever is wrong with it is in the result, not raised."""
     try:
-        return _appraise(FORMATS[request.evidence_type], request, context)
+        parsed = parse_request(request)
+    except MalformedEvidenceError as error:
+        return unverified_result(request, error, policy=context.policy, at=context.at)
+    return appraise_parsed(parsed, context)
+
+
+def appraise_parsed(parsed: ParsedRequest, context: AppraisalContext) -> AppraisalResult:
+    """Appraise evidence that has been parsed. What is wrong with it is in the result."""
+    request = parsed.request
+    try:
+        return _appraise(FORMATS[request.evidence_type], parsed, context)
     except (MalformedEvidenceError, UntrustedEvidenceError, CollateralUnavailableError) as error:
-        return refused_result(request, context, error)
+        return _refused_result(request, context, error)
 
 
-def refused_result(
+def unverified_result(
+    request: AppraisalRequest, error: AssayError, *, policy: CompiledPolicy, at: datetime
+) -> AppraisalResult:
+    """The result for evidence that `error` ended before anything could be verified.
+
+    Either its own structure is wrong, or there is no collateral to hold it against.
+    """
+    unavailable = isinstance(error, CollateralUnavailableError)
+    return AppraisalResult(
+        verdict=Verdict.ERROR if unavailable else Verdict.INVALID,
+        evidence_type=request.evidence_type,
+        at=at,
+        policy=PolicyOutcome(hash=policy.hash),
+        checks=_outcomes(request.evidence_type, error.findings, verified=False),
+        findings=error.findings,
+    )
+
+
+def _refused_result(
     request: AppraisalRequest,
     context: AppraisalContext,
     error: AssayError,
     *,
     tcb: TcbAppraisal | None = None,
 ) -> AppraisalResult:
-    """The result for evidence that `error` refused before any policy could judge it."""
+    """The result for evidence that `error` refused before the policy could judge it."""
     unavailable = isinstance(error, CollateralUnavailableError)
     return AppraisalResult(
         verdict=Verdict.ERROR if unavailable else Verdict.INVALID,
         evidence_type=request.evidence_type,
         at=context.at,
         policy=PolicyOutcome(hash=context.policy.hash),
-        checks=_outcomes(FORMATS[request.evidence_type].checks, error.findings),
+        checks=_outcomes(request.evidence_type, error.findings),
         findings=error.findings,
         tcb=tcb,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Known(Generic[VerifiedT]):
+class _Known(msgspec.Struct, Generic[VerifiedT], frozen=True):
     """Everything known once the evidence has been verified."""
 
     verified: VerifiedT
     claims: ClaimSet
     bound: dict[str, JsonValue]
-    checks: tuple[CheckOutcome, ...]
 
     def incoming(self) -> tuple[Claim, ...]:
         held = (Claim(name, value) for name, value in self.bound.items() if isinstance(value, str))
@@ -113,26 +167,20 @@ class _Known(Generic[VerifiedT]):
 
 
 def _appraise(
-    fmt: Format[EvidenceT, VerifiedT], request: AppraisalRequest, context: AppraisalContext
+    fmt: Format[EvidenceT, VerifiedT], parsed: ParsedRequest, context: AppraisalContext
 ) -> AppraisalResult:
-    # 1. Bytes to a parsed value: structure only.
-    parsed = fmt.parse(request.evidence)
-    # 2. Signature, chain, revocation, freshness, TCB, and what was sent beside the evidence.
+    request = parsed.request
+    # 1. Signature, chain, revocation, freshness, TCB, and what was sent beside the evidence.
     #    From here on the type says it was done.
-    verified, bound = _verify(fmt, parsed, request, context)
+    verified, bound = _verify(fmt, parsed.evidence, request, context)
     try:
         _check_tcb_status(verified.tcb, context.settings)
-        # 3. Verified evidence to claims.
-        known = _Known(
-            verified,
-            fmt.claims(verified, request.evidence),
-            bound,
-            _outcomes(fmt.checks, ()),
-        )
-        # 4. Claims to a decision.
+        # 2. Verified evidence to claims.
+        known = _Known(verified, fmt.claims(verified, request.evidence), bound)
+        # 3. Claims to a decision.
         return _evaluate(known, request, context)
     except (UntrustedEvidenceError, CollateralUnavailableError) as error:
-        return refused_result(request, context, error, tcb=verified.tcb)
+        return _refused_result(request, context, error, tcb=verified.tcb)
 
 
 def _verify(
@@ -177,8 +225,10 @@ def _evaluate(
     issued: dict[str, JsonValue] = {}
     token_claims: dict[str, JsonValue] = {}
     verdict = Verdict.DENY
+    verified = known.verified
     try:
-        _check_baseline(known.verified.tcb, baseline(policy))
+        wanted = baseline(policy)
+        _check_baseline(verified.tcb, wanted)
         evaluation = policy.evaluate(incoming)
     except PolicyEvaluationError as error:
         outcome = PolicyOutcome(hash=policy.hash, error=error.message)
@@ -187,15 +237,14 @@ def _evaluate(
         if evaluation.decision is Decision.PERMIT:
             verdict = Verdict.PERMIT
             issued = dict(evaluation.issued)
-            # 5. What the token will say.
-            token_claims = _token_claims(known, issued, request, context)
-    verified = known.verified
+            # 4. What the token will say.
+            token_claims = _token_claims(known, issued, request, context, wanted)
     return AppraisalResult(
         verdict=verdict,
         evidence_type=request.evidence_type,
         at=context.at,
         policy=outcome,
-        checks=known.checks,
+        checks=_all_passed(request.evidence_type),
         tcb=verified.tcb,
         simulated=verified.simulated,
         stale=verified.stale,
@@ -211,6 +260,7 @@ def _token_claims(
     issued: dict[str, JsonValue],
     request: AppraisalRequest,
     context: AppraisalContext,
+    tcb_identifier: str,
 ) -> dict[str, JsonValue]:
     settings = context.settings
     reserved = _service_claims(request.evidence_type)
@@ -218,7 +268,7 @@ def _token_claims(
     if settings.compatibility is Compatibility.CURRENT:
         if issued:
             claims["x-ms-policy"] = issued
-        claims[TCB_IDENTIFIER] = baseline(context.policy)
+        claims[TCB_IDENTIFIER] = tcb_identifier
     if settings.tcb_claims_in_token:
         claims |= _tcb_claims(known.verified.tcb)
     if known.verified.stale:
@@ -286,18 +336,28 @@ def _check_tcb_status(tcb: TcbAppraisal, settings: AppraisalSettings) -> None:
 
 
 @cache
-def _all_passed(checks: tuple[Check, ...]) -> tuple[CheckOutcome, ...]:
-    return tuple(CheckOutcome(check=check, passed=True) for check in checks)
+def _all_passed(evidence_type: AttestationType) -> tuple[CheckOutcome, ...]:
+    return tuple(CheckOutcome(check=check, passed=True) for check in _checks(evidence_type))
 
 
-def _outcomes(checks: tuple[Check, ...], findings: tuple[Finding, ...]) -> tuple[CheckOutcome, ...]:
-    """Each check with its outcome; what needs a check that failed is not judged."""
-    checks = (*checks, *APPRAISAL_CHECKS)
-    if not findings:
-        return _all_passed(checks)
+@cache
+def _checks(evidence_type: AttestationType) -> tuple[Check, ...]:
+    return (*FORMATS[evidence_type].checks, *APPRAISAL_CHECKS)
+
+
+def _outcomes(
+    evidence_type: AttestationType, findings: tuple[Finding, ...], *, verified: bool = True
+) -> tuple[CheckOutcome, ...]:
+    """Each check with its outcome.
+
+    What needs a check that failed is not judged; nor, where nothing could be `verified`, is
+    whatever does not show in the evidence alone.
+    """
     passed: dict[str, bool | None] = {}
-    for check in checks:
+    for check in _checks(evidence_type):
         failed = any(check.covers(finding.check) for finding in findings)
-        reached = all(passed[step] for step in check.needs)
+        reached = (verified or check.structural) and all(passed[step] for step in check.needs)
         passed[check.step] = False if failed else (True if reached else None)
-    return tuple(CheckOutcome(check=check, passed=passed[check.step]) for check in checks)
+    return tuple(
+        CheckOutcome(check=check, passed=passed[check.step]) for check in _checks(evidence_type)
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
 
 from assay.appraisal.bindings import HeldData
 from assay.claims import Claim
@@ -49,8 +51,7 @@ class Compatibility(StrEnum):
     Y2021 = "2021"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppraisalRequest:
+class AppraisalRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of evidence and what was sent beside it."""
 
     evidence_type: AttestationType
@@ -72,8 +73,7 @@ class AppraisalSettings:
     expired_collateral_grace: timedelta = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOutcome:
+class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one step of the verification ended."""
 
     check: Check
@@ -81,8 +81,7 @@ class CheckOutcome:
     """`None`: not reached."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyOutcome:
+class PolicyOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the policy decided; the account of it is made when asked for."""
 
     hash: str
@@ -113,8 +112,7 @@ class PolicyOutcome:
         return "" if self.evaluation is None else self.evaluation.explanation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppraisalResult:
+class AppraisalResult(msgspec.Struct, frozen=True, kw_only=True):
     """The conclusion of one appraisal. It can be replayed from the same inputs."""
 
     verdict: Verdict
@@ -134,8 +132,8 @@ class AppraisalResult:
     incoming: tuple[Claim, ...] = ()
     """What the policy saw."""
 
-    issued: Mapping[str, JsonValue] = field(default_factory=dict)
+    issued: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     """What the policy issued."""
 
-    token_claims: Mapping[str, JsonValue] = field(default_factory=dict)
+    token_claims: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     """Everything for the token but issuer, times and identifier; only with `PERMIT`."""

@@ -6,9 +6,10 @@ Source: MAA policy language, "Claims" (type, value, valueType, issuer).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+import msgspec
 
 from assay.encoding import JsonValue
 
@@ -37,8 +38,7 @@ class ClaimIssuer(StrEnum):
     """The client; bound to the evidence but not vouched for by it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, eq=False):
     """One named value."""
 
     type: str
@@ -71,8 +71,7 @@ def value_type_of(value: ClaimValue) -> ValueType:
     return ValueType.INTEGER if isinstance(value, int) else ValueType.STRING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimSet:
+class ClaimSet(msgspec.Struct, frozen=True, kw_only=True):
     """What one piece of verified evidence says, in its two forms."""
 
     incoming: tuple[Claim, ...]

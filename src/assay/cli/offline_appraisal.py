@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,9 +13,9 @@ from assay.appraisal import (
     AppraisalRequest,
     AppraisalResult,
     AppraisalSettings,
-    Verdict,
-    appraise,
-    refused_result,
+    appraise_parsed,
+    parse_request,
+    unverified_result,
 )
 from assay.cli.collateral_path import gather_stored
 from assay.cli.input_file import read_input, read_text
@@ -33,29 +33,12 @@ from assay.errors import (
 )
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.format import AttestationType
-from assay.evidence.registry import FORMATS
 from assay.policy import CompiledPolicy, compile_policy, default_policy
 
 EVERY_TCB: Final = frozenset(TcbStatus)
 """Every status is left to the policy; a revoked TCB never reaches it."""
 
 _DER_SEQUENCE: Final = b"\x30"
-
-_STRUCTURE: Final = frozenset({"0", "1"})
-"""The checks that need nothing but the evidence."""
-
-# What stands where collateral would, in a context in which nothing is verified.
-_NO_COLLATERAL: Final = DcapCollateral(
-    tcb_info=b"",
-    tcb_info_signature=b"",
-    tcb_info_issuer_chain=b"",
-    qe_identity=b"",
-    qe_identity_signature=b"",
-    qe_identity_issuer_chain=b"",
-    root_ca_crl=b"",
-    pck_crl=b"",
-    pck_crl_issuer_chain=b"",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +57,16 @@ class OfflineAppraisal:
         Raises:
             RequestError: The path of the collateral holds none.
         """
-        fmt = FORMATS[request.evidence_type]
         try:
-            parsed = fmt.parse(request.evidence)
-            collateral = self._gather(lambda: fmt.platform(parsed))
+            parsed = parse_request(request)
+            collateral = self._gather(parsed.platform)
         except (
             MalformedEvidenceError,
             UntrustedEvidenceError,
             CollateralUnavailableError,
         ) as error:
-            return _without_verification(
-                refused_result(request, self._context(_NO_COLLATERAL), error)
-            )
-        return appraise(request, self._context(collateral))
+            return unverified_result(request, error, policy=self.policy, at=self.at)
+        return appraise_parsed(parsed, self._context(collateral))
 
     def _gather(self, platform: Callable[[], DcapPlatform]) -> DcapCollateral:
         if self.collateral is not None:
@@ -109,18 +89,6 @@ class OfflineAppraisal:
             settings=AppraisalSettings(accepted_tcb=self.accepted_tcb),
             memory=DcapMemory(self.roots, platforms=1),
         )
-
-
-def _without_verification(result: AppraisalResult) -> AppraisalResult:
-    """The result with only the structure judged: nothing was held against any collateral."""
-    unavailable = result.verdict is Verdict.ERROR
-    checks = tuple(
-        outcome
-        if outcome.check.step in _STRUCTURE or (outcome.passed is False and not unavailable)
-        else replace(outcome, passed=None)
-        for outcome in result.checks
-    )
-    return replace(result, checks=checks)
 
 
 def read_roots(files: Sequence[Path]) -> Anchors:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from assay.claims import ClaimSet
 from assay.endorsements.platform import DcapPlatform
 from assay.evidence.dcap.checks import Check
@@ -26,8 +28,7 @@ class AttestationType(StrEnum):
     OPEN_ENCLAVE = "OpenEnclave"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundFields:
+class BoundFields(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of evidence that vouch for data sent beside it."""
 
     report_data: bytes

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
+
+import msgspec
 
 EvidenceT = TypeVar("EvidenceT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified(Generic[EvidenceT]):
+class Verified(msgspec.Struct, Generic[EvidenceT], frozen=True, kw_only=True):
     """Evidence that passed every check of its format's `verify` module.
 
     Only the `verify` modules construct it; `tests/test_architecture.py` fails otherwise.

@@ -1,7 +1,7 @@
-"""Running the server: one socket, one or several processes, and a clean end.
+"""Running the server: one or several processes at one address, and a clean end.
 
-With several workers the parent only supervises: it binds the socket, prepares what workers rely
-on, starts them, replaces one that dies, and stops them all when it is told to stop.
+With several workers the parent only supervises: it binds a socket for each, prepares what workers
+rely on, starts them, replaces one that dies, and stops them all when it is told to stop.
 """
 
 from __future__ import annotations
@@ -58,29 +58,46 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = lambda _url: 
         SettingsError: The address cannot be had, or a setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
-    listener = _bind(settings)
-    port: int = listener.getsockname()[1]
-    with contextlib.closing(listener):
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(listener) for listener in _bind(settings)]
+        port: int = listeners[0].getsockname()[1]
         prepare(settings, port=port)
         _warn(settings, port)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{settings.scheme}://{host}:{port}")
         if settings.workers == 1:
-            _work(settings, listener, port)
+            _work(settings, listeners[0], port)
             return 0
         with _shared_metrics(settings):
-            return _supervise(settings, listener, port)
+            return _supervise(settings, listeners, port)
 
 
-def _bind(settings: Settings) -> socket.socket:
+def _bind(settings: Settings) -> list[socket.socket]:
+    """A socket for each worker, all at one address.
+
+    The kernel spreads connections over them. At one socket for all, the worker that is awake takes
+    whatever has come, and keeps it for as long as connections live.
+    """
+    first = _listener(settings, settings.port)
+    if settings.workers == 1:
+        return [first]
+    # Bound alone first: a socket that shares its address would join another server's unasked.
+    port = first.getsockname()[1]
+    first.close()
+    return [_listener(settings, port, shared=True) for _ in range(settings.workers)]
+
+
+def _listener(settings: Settings, port: int, *, shared: bool = False) -> socket.socket:
     try:
         found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, kind, protocol, _, address = found[0]
         with contextlib.ExitStack() as unless_listening:
             listener = unless_listening.enter_context(socket.socket(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind(address)
             # Callers who come before the first worker wait instead of being turned away.
             listener.listen(_BACKLOG)
@@ -151,25 +168,24 @@ def _stop_after(parent: BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
+def _supervise(settings: Settings, listeners: list[socket.socket], port: int) -> int:
     stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
 
-    # Workers are forked from a process that has imported everything and opened nothing.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["assay.server.run"])
+    # Workers start afresh: they inherit this environment, and no thread, lock or connection.
+    context = multiprocessing.get_context("spawn")
 
-    def start() -> BaseProcess:
+    def start(listener: socket.socket) -> BaseProcess:
         worker = context.Process(target=_work_for_parent, args=(settings, listener, port))
         worker.start()
         return worker
 
     replacements = 0
     with _handled(stop):
-        workers = [start() for _ in range(settings.workers)]
+        workers = [start(listener) for listener in listeners]
         while not stopping and replacements <= _MAX_REPLACEMENTS:
             for position, worker in enumerate(workers):
                 worker.join(_WAIT_SECONDS / len(workers))
@@ -178,7 +194,8 @@ def _supervise(settings: Settings, listener: socket.socket, port: int) -> int:
                 json_log().error("worker died", pid=worker.pid, exit_code=worker.exitcode)
                 _forget(worker)
                 replacements += 1
-                workers[position] = start()
+                # Who waits at the dead one's socket is served by its successor.
+                workers[position] = start(listeners[position])
         _stop(workers, seconds=settings.limits.shutdown_seconds + 5)
     return 0 if stopping else 1
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -31,8 +30,7 @@ MULTIPROCESS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedRequest:
+class ServedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request as it ended."""
 
     request_id: str

@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from assay.appraisal import AppraisalContext, AppraisalRequest, AppraisalResult, Verdict, appraise
+import msgspec
+
+from assay.appraisal import (
+    AppraisalContext,
+    AppraisalRequest,
+    AppraisalResult,
+    Verdict,
+    appraise_parsed,
+    parse_request,
+)
 from assay.encoding import JsonValue
 from assay.endorsements.collateral import DcapCollateral
+from assay.endorsements.platform import DcapPlatform
 from assay.endorsements.source import CollateralSource, EvaluationSelection, unavailable
 from assay.errors import (
     AssayError,
@@ -24,7 +34,6 @@ from assay.errors import (
     PolicyDeniedError,
     UntrustedEvidenceError,
 )
-from assay.evidence.registry import FORMATS
 from assay.service.instances import Instance, read_policy
 from assay.token import attestation_claims, sign_token, unsecured_token
 
@@ -32,8 +41,7 @@ _JTI_BYTES: Final = 32
 _VERIFIED_AT: Final = "x-assay-verified-at"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attestation:
+class Attestation(msgspec.Struct, frozen=True, kw_only=True):
     """What an attester gets, and why."""
 
     token: str
@@ -76,11 +84,12 @@ class AttestationService:
         else:
             policy = await asyncio.to_thread(read_policy, draft_policy, instance.definition)
         # 2. What the verification needs from elsewhere.
-        collateral = await self._gather(request, policy.evaluation)
+        parsed = parse_request(request)
+        collateral = await self._gather(parsed.platform(), policy.evaluation)
         # 3. The verification.
         now = self.now()
-        result = appraise(
-            request,
+        result = appraise_parsed(
+            parsed,
             AppraisalContext(
                 collateral=collateral,
                 policy=policy.compiled,
@@ -97,10 +106,8 @@ class AttestationService:
         return Attestation(token=token, result=result)
 
     async def _gather(
-        self, request: AppraisalRequest, evaluation: EvaluationSelection
+        self, platform: DcapPlatform, evaluation: EvaluationSelection
     ) -> DcapCollateral:
-        fmt = FORMATS[request.evidence_type]
-        platform = fmt.platform(fmt.parse(request.evidence))
         try:
             async with asyncio.timeout(self.collateral_seconds):
                 gathered = await self.source.gather(platform, evaluation=evaluation)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -91,17 +91,17 @@ def test_several_workers_serve_share_their_numbers_and_stop_when_told(tmp_path: 
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
-    def act(url: str) -> bool:
+    def act(url: str) -> tuple[int, int, bool]:
         _attest(url)
-        for pid in _descendants(os.getpid()):
-            if b"forkserver" not in Path(f"/proc/{pid}/stat").read_bytes():
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(1)
-        return _attest(url) == 200
+        before = _workers()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        status = _attest(url)
+        return len(before), status, before.isdisjoint(_workers())
 
     code, results = _serve_while(_settings(tmp_path, workers=2, metrics=True), act)
 
-    assert (code, results) == (0, [True])
+    assert (code, results) == (0, [(2, 200, True)])
 
 
 def test_workers_that_keep_dying_end_the_server(tmp_path: Path) -> None:
@@ -118,30 +118,26 @@ def test_workers_that_keep_dying_end_the_server(tmp_path: Path) -> None:
     assert serve(taken, announce=spoil) == 1
 
 
-def _descendants(pid: int) -> list[int]:
-    """Workers: children of the server that workers are forked from."""
-    children = _children(pid)
-    return [grandchild for child in children for grandchild in _children(child)]
-
-
-def _children(pid: int) -> list[int]:
-    return [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _parent(entry) == pid
-    ]
-
-
-def _parent(process: Path) -> int | None:
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
+def _workers() -> set[int]:
+    return {worker.pid for worker in multiprocessing.active_children() if worker.pid is not None}
 
 
 def test_a_taken_port_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         settings = _settings(tmp_path, port=holder.getsockname()[1])
+
+        with pytest.raises(SettingsError, match=r"cannot listen at 127\.0\.0\.1 port"):
+            serve(settings)
+
+
+def test_an_address_that_another_server_shares_among_its_workers_is_refused(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        settings = _settings(tmp_path, workers=2, port=holder.getsockname()[1])
 
         with pytest.raises(SettingsError, match=r"cannot listen at 127\.0\.0\.1 port"):
             serve(settings)

@@ -25,6 +25,9 @@ class Check:
     needs: tuple[str, ...] = ()
     """The steps without which this one is not judged."""
 
+    structural: bool = False
+    """Whether the evidence alone decides it, with nothing to hold it against."""
+
     def covers(self, code: str) -> bool:
         """Whether a finding with `code` means that this check failed."""
         return any(
@@ -37,6 +40,7 @@ DCAP_CHECKS: Final = (
         "1",
         "the quote is well formed and of a supported kind",
         ("dcap.quote.quote_format", "dcap.quote.unsupported"),
+        structural=True,
     ),
     Check(
         "2",

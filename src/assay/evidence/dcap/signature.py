@@ -6,8 +6,9 @@ Source: Intel SGX ECDSA QuoteGenReference, A.4 (v3); Intel TDX DCAP Quoting Libr
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from assay.evidence.dcap.body import QUOTE_FORMAT, REPORT_BODY_SIZE, UNSUPPORTED
 from assay.wire import Reader, malformed
@@ -27,8 +28,7 @@ _SIGNATURE_SIZE: Final = 64
 _KEY_SIZE: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuoteSignature:
+class QuoteSignature(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of the signature data, unverified."""
 
     signature: bytes

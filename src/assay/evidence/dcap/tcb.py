@@ -7,7 +7,7 @@ Verification Library, `convergeTcbStatuses`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -78,15 +78,18 @@ class TcbAppraisal:
     shortfalls: tuple[Shortfall, ...]
     """What keeps the platform and its QE from the best level; empty where they reach it."""
 
-    @property
-    def tcb_date_text(self) -> str:
-        """The TCB date as RFC 3339."""
-        return self.tcb_date.strftime("%Y-%m-%dT%H:%M:%SZ")
+    tcb_date_text: str = field(init=False)
+    """The TCB date as RFC 3339."""
 
-    @property
-    def evaluation_number(self) -> int:
-        """The lower of both numbers, as Intel's QvE reports it."""
-        return min(self.tcb_info_number, self.qe_identity_number)
+    evaluation_number: int = field(init=False)
+    """The lower of both numbers, as Intel's QvE reports it."""
+
+    def __post_init__(self) -> None:
+        # Once: an appraisal of the TCB serves every quote of its platform.
+        date = self.tcb_date.strftime("%Y-%m-%dT%H:%M:%SZ")
+        object.__setattr__(self, "tcb_date_text", date)
+        number = min(self.tcb_info_number, self.qe_identity_number)
+        object.__setattr__(self, "evaluation_number", number)
 
 
 def appraise_tcb(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from assay.endorsements.anchors import Anchors
 from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.intel import (
@@ -50,8 +52,7 @@ _HASH_SIZE: Final = 32
 _PERISHED: Final = ("_expired", "_not_yet_valid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DcapVerification:
+class DcapVerification(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one verification besides the quote."""
 
     collateral: DcapCollateral
@@ -79,8 +80,7 @@ class DcapQuote(Protocol):
 QuoteT = TypeVar("QuoteT", bound=DcapQuote)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedQuote(Verified[QuoteT]):
+class VerifiedQuote(Verified[QuoteT], frozen=True, kw_only=True):
     """A quote from a genuine platform whose TCB is known and not revoked.
 
     Whether that TCB is good enough is not decided here.

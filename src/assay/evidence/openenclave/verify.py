@@ -23,6 +23,7 @@ OPEN_ENCLAVE_CHECKS: Final = (
         "0",
         "the Open Enclave envelope is well formed and holds a quote",
         ("openenclave.report.", "openenclave.evidence."),
+        structural=True,
     ),
     replace(DCAP_CHECKS[0], needs=("0",)),
     *DCAP_CHECKS[1:],

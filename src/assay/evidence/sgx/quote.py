@@ -5,8 +5,9 @@ Source: Intel SGX ECDSA QuoteGenReference, A.4; Intel TDX DCAP Quoting Library, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from assay.evidence.dcap.body import (
     INTEL_QE_VENDOR_ID,
@@ -30,8 +31,7 @@ _SGX_BODY: Final = 1
 _V3, _V4, _V5 = 3, 4, 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SgxQuote:
+class SgxQuote(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed quote: structure only, nothing verified."""
 
     header: QuoteHeader

@@ -14,8 +14,9 @@ Source: MAA protocol, section 9.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from assay.appraisal import AppraisalRequest, HeldData, HeldDataType
 from assay.encoding import (
@@ -54,8 +55,7 @@ _MAX_UINT64: Final = (1 << 64) - 1
 _SHOWN_CHARACTERS: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestRequest:
+class AttestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks for."""
 
     appraisal: AppraisalRequest
