@@ -111,7 +111,6 @@ def make_services(
         attestation=AttestationService(
             source=source or SimulatedSource(simulated_platform(), lambda: now),
             now=lambda: now,
-            collateral_seconds=0.2,
         ),
         store=HealthyStore(),
         collateral="simulator",

@@ -107,6 +107,7 @@ class CollateralCache:
         "_source",
         "_store",
         "_store_fails",
+        "_wait_seconds",
     )
 
     def __init__(
@@ -115,6 +116,7 @@ class CollateralCache:
         *,
         store: StoredDocuments | None = None,
         now: Callable[[], datetime],
+        wait_seconds: float = 20,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """A cache that closes `source` when it is closed.
@@ -123,11 +125,13 @@ class CollateralCache:
             source: Where sets come from.
             store: Where they outlive this process.
             now: The real time: what decides when to fetch, not what evidence is verified at.
+            wait_seconds: How long a caller waits for a set; fetching it goes on.
             jitter: From 0 up to 1, another one each time.
         """
         self._source = source
         self._store = store
         self._now = now
+        self._wait_seconds = wait_seconds
         self._jitter = jitter
         self._held: _Recent[_Key, _Held] = _Recent(_MAX_ENTRIES)
         self._failures: _Recent[_Key, _Failure] = _Recent(_MAX_FAILURES)
@@ -155,7 +159,7 @@ class CollateralCache:
         """A set for the platform; `stale` if it is past its `nextUpdate` and no other can be had.
 
         Raises:
-            CollateralUnavailableError: There is none and none can be fetched.
+            CollateralUnavailableError: There is none, and none can be fetched in time.
         """
         if self._closed:
             raise self._closing()
@@ -177,8 +181,15 @@ class CollateralCache:
 
     async def _outcome(self, load: asyncio.Task[_Outcome]) -> GatheredCollateral:
         try:
-            # Who stops waiting does not end the waiting of the others.
-            outcome = await asyncio.shield(load)
+            async with asyncio.timeout(self._wait_seconds):
+                # Who stops waiting does not end the waiting of the others.
+                outcome = await asyncio.shield(load)
+        except TimeoutError as error:
+            raise unavailable(
+                f"collateral within {self._wait_seconds:g} s",
+                f"no answer from {self.name}",
+                "try again; if it lasts, the service's operator must look at the source",
+            ) from error
         except asyncio.CancelledError:
             waiter = asyncio.current_task()
             if load.cancelled() and not (waiter and waiter.cancelling()):

@@ -40,7 +40,8 @@ class CacheEntry:
 
     def served(self, at: datetime) -> GatheredCollateral:
         """The set as it is given out at an instant."""
-        return dataclasses.replace(self.gathered, stale=at > self.label.expires)
+        stale = at > self.label.expires
+        return dataclasses.replace(self.gathered, stale=True) if stale else self.gathered
 
     def is_older_than(self, other: CacheEntry) -> bool:
         """Whether a document in it, or its evaluation number, goes back behind the other's."""

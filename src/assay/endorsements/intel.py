@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from assay.encoding import EncodingError
 from assay.endorsements.anchors import Anchors
@@ -263,14 +263,13 @@ def verify_raw_signature(key: ec.EllipticCurvePublicKey, signature: bytes, messa
         int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     )
     try:
-        # A digest of `hashlib` takes less time than the hashing inside `verify`.
-        key.verify(der, hashlib.sha256(message).digest(), _ECDSA_SHA256)
+        key.verify(der, message, _ECDSA_SHA256)
     except InvalidSignature:
         return False
     return True
 
 
-_ECDSA_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
+_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 
 
 def _document_hashes(collateral: DcapCollateral) -> Mapping[str, str]:

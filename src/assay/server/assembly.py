@@ -61,7 +61,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         # Whatever a worker would stumble over stops the start instead.
         create_instance(parts.definition, parts.chest.open(parts.definition.name))
         if parts.platform is None:
-            open_collateral(settings.collateral, parts.chest.store)
+            _open_collateral(settings, parts.chest.store)
 
 
 def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Services:
@@ -80,7 +80,6 @@ def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Ser
             attestation=AttestationService(
                 source=source,
                 now=clock.now,
-                collateral_seconds=settings.limits.collateral_seconds,
                 verify_at=settings.verify_at,
             ),
             store=parts.chest.store,
@@ -121,10 +120,15 @@ def _parts(settings: Settings, port: int) -> Iterator[_Parts]:
 
 def _source(settings: Settings, parts: _Parts) -> OpenSource:
     if parts.platform is None:
-        return open_collateral(settings.collateral, parts.chest.store)
+        return _open_collateral(settings, parts.chest.store)
     at = settings.verify_at
     # A platform that does not exist can say today what it would have said at any time.
     return SimulatedSource(parts.platform, clock.now if at is None else lambda: at)
+
+
+def _open_collateral(settings: Settings, store: Store) -> OpenSource:
+    seconds = settings.limits.collateral_seconds
+    return open_collateral(settings.collateral, store, wait_seconds=seconds)
 
 
 def _definition(

@@ -42,8 +42,10 @@ class CollateralShelf:
         )
 
 
-def open_collateral(settings: CollateralSettings, store: Store) -> OpenSource:
-    """The source, with nothing fetched yet.
+def open_collateral(
+    settings: CollateralSettings, store: Store, *, wait_seconds: float = 20
+) -> OpenSource:
+    """The source, with nothing fetched yet; nobody waits longer than `wait_seconds` for it.
 
     Raises:
         SettingsError: Its address is of no use, or there is no collateral at its path.
@@ -56,7 +58,9 @@ def open_collateral(settings: CollateralSettings, store: Store) -> OpenSource:
         ) from error
     if settings.source is CollateralKind.PATH:
         return source
-    return CollateralCache(source, store=CollateralShelf(store), now=clock.now)
+    return CollateralCache(
+        source, store=CollateralShelf(store), now=clock.now, wait_seconds=wait_seconds
+    )
 
 
 def _source_name(settings: CollateralSettings) -> str:

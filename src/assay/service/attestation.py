@@ -24,9 +24,7 @@ from assay.appraisal import (
     parse_request,
 )
 from assay.encoding import JsonValue
-from assay.endorsements.collateral import DcapCollateral
-from assay.endorsements.platform import DcapPlatform
-from assay.endorsements.source import CollateralSource, EvaluationSelection, unavailable
+from assay.endorsements.source import CollateralSource
 from assay.errors import (
     AssayError,
     CollateralUnavailableError,
@@ -56,9 +54,6 @@ class AttestationService:
     now: Callable[[], datetime]
     """The clock that tokens are dated by."""
 
-    collateral_seconds: float = 20
-    """How long to wait for collateral."""
-
     verify_at: datetime | None = None
     """The instant to verify evidence at instead of now. Tokens say so."""
 
@@ -85,13 +80,13 @@ class AttestationService:
             policy = await asyncio.to_thread(read_policy, draft_policy, instance.definition)
         # 2. What the verification needs from elsewhere.
         parsed = parse_request(request)
-        collateral = await self._gather(parsed.platform(), policy.evaluation)
+        gathered = await self.source.gather(parsed.platform(), evaluation=policy.evaluation)
         # 3. The verification.
         now = self.now()
         result = appraise_parsed(
             parsed,
             AppraisalContext(
-                collateral=collateral,
+                collateral=gathered.collateral,
                 policy=policy.compiled,
                 at=self.verify_at or now,
                 roots=instance.definition.roots,
@@ -104,20 +99,6 @@ class AttestationService:
         # 4. The token.
         token = self._issue(instance, result, now, signed=draft_policy is None)
         return Attestation(token=token, result=result)
-
-    async def _gather(
-        self, platform: DcapPlatform, evaluation: EvaluationSelection
-    ) -> DcapCollateral:
-        try:
-            async with asyncio.timeout(self.collateral_seconds):
-                gathered = await self.source.gather(platform, evaluation=evaluation)
-        except TimeoutError as error:
-            raise unavailable(
-                f"collateral within {self.collateral_seconds:g} s",
-                "no answer from its source",
-                "try again; if it lasts, the service's operator must look at the source",
-            ) from error
-        return gathered.collateral
 
     def _issue(
         self, instance: Instance, result: AppraisalResult, now: datetime, *, signed: bool

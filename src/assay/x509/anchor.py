@@ -27,10 +27,11 @@ class TrustAnchor:
     simulated: bool = False
     """Made by the simulator: fit for tests, never for secrets."""
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the SubjectPublicKeyInfo, lower-case hex."""
-        return hashlib.sha256(self.spki).hexdigest()
+    fingerprint: str = field(init=False, repr=False, compare=False)
+    """SHA-256 of the SubjectPublicKeyInfo, lower-case hex."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", hashlib.sha256(self.spki).hexdigest())
 
     def issued(self, certificate: x509.Certificate) -> bool:
         """Whether `certificate` carries this anchor's name and key as its own."""

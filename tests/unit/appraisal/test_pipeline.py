@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from assay.appraisal import (
     AppraisalContext,
@@ -103,7 +104,7 @@ def test_the_same_inputs_give_the_same_result(platform: SimulatedPlatform) -> No
 
     first = appraise(request, context)
     again = appraise(request, context)
-    cold = appraise(request, dataclasses.replace(context, memory=DcapMemory(platform.anchors)))
+    cold = appraise(request, structs.replace(context, memory=DcapMemory(platform.anchors)))
 
     for other in (again, cold):
         assert other.token_claims == first.token_claims
@@ -140,7 +141,7 @@ def test_a_failed_chain_leaves_what_needs_it_unjudged(platform: SimulatedPlatfor
 
 
 def test_expired_collateral_is_no_verdict_on_the_evidence(platform: SimulatedPlatform) -> None:
-    context = dataclasses.replace(_context(platform), at=AT + timedelta(days=60))
+    context = structs.replace(_context(platform), at=AT + timedelta(days=60))
 
     result = appraise(_request(platform.quote()), context)
 
@@ -151,7 +152,7 @@ def test_expired_collateral_is_no_verdict_on_the_evidence(platform: SimulatedPla
 def test_expired_collateral_within_its_grace_is_named_in_the_token(
     platform: SimulatedPlatform,
 ) -> None:
-    context = dataclasses.replace(
+    context = structs.replace(
         _context(platform, expired_collateral_grace=timedelta(days=60)),
         at=AT + timedelta(days=60),
     )
@@ -283,7 +284,7 @@ def test_unbound_data_is_refused_together_with_what_else_fails(
     both = appraise(_request(bytes(quote), runtime_data=held), _context(platform))
     late = appraise(
         _request(platform.quote(), runtime_data=held),
-        dataclasses.replace(_context(platform), at=AT + timedelta(days=60)),
+        structs.replace(_context(platform), at=AT + timedelta(days=60)),
     )
 
     assert _checks(only_data) == [
@@ -351,7 +352,7 @@ def test_tcb_claims_stand_in_the_token_where_the_instance_wants_them(
 
 def test_nonce_signer_hash_version_and_simulation_are_told(platform: SimulatedPlatform) -> None:
     signer: JsonValue = {"alg": "RS256", "kty": "RSA", "use": "sig", "x5c": ["AA=="]}
-    context = dataclasses.replace(_context(platform), policy_signer=signer)
+    context = structs.replace(_context(platform), policy_signer=signer)
 
     claims = appraise(_request(platform.quote(), nonce="17"), context).token_claims
 
@@ -364,7 +365,7 @@ def test_nonce_signer_hash_version_and_simulation_are_told(platform: SimulatedPl
 
 def test_roots_that_are_not_simulated_leave_no_mark(platform: SimulatedPlatform) -> None:
     roots = tuple(dataclasses.replace(root, simulated=False) for root in platform.anchors)
-    context = dataclasses.replace(_context(platform), roots=roots, memory=DcapMemory(roots))
+    context = structs.replace(_context(platform), roots=roots, memory=DcapMemory(roots))
 
     assert "x-assay-simulated" not in appraise(_request(platform.quote()), context).token_claims
 

@@ -280,6 +280,26 @@ def test_who_stops_waiting_does_not_stop_the_others(upstream: Upstream, own: Dca
     assert upstream.asked == 1
 
 
+def test_nobody_waits_longer_than_is_said(upstream: Upstream, own: DcapPlatform) -> None:
+    upstream.seconds = 10
+
+    async def ask() -> None:
+        cache = CollateralCache(upstream, now=upstream.now, wait_seconds=3)
+        with pytest.raises(CollateralUnavailableError) as caught:
+            await cache.gather(own)
+        assert elapsed() == 3
+        assert [finding.check for finding in caught.value.findings] == [
+            "appraisal.collateral.unavailable"
+        ]
+        # What was being fetched for the one who left serves the next.
+        await asyncio.sleep(7)
+        assert isinstance(await cache.gather(own), GatheredCollateral)
+
+    run(ask())
+
+    assert upstream.asked == 1
+
+
 def test_what_nobody_waits_for_any_more_is_kept_all_the_same(
     upstream: Upstream, own: DcapPlatform
 ) -> None:

@@ -216,14 +216,6 @@ def test_expired_collateral_is_nobodys_fault() -> None:
     assert any(detail["code"].endswith("_expired") for detail in error["details"])
 
 
-class _SilentSource:
-    async def gather(
-        self, _platform: DcapPlatform, *, evaluation: EvaluationSelection = STANDARD
-    ) -> GatheredCollateral:
-        await asyncio.sleep(60)
-        raise unavailable("nothing", str(evaluation))
-
-
 class _BrokenSource:
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -233,16 +225,6 @@ class _BrokenSource:
     ) -> GatheredCollateral:
         del evaluation
         raise self.error
-
-
-def test_a_source_that_does_not_answer_is_reported_in_time() -> None:
-    answer = call(
-        create_app(make_services(source=_SilentSource())), "POST", _SGX, json=sgx_request()
-    )
-
-    error = _error(answer)
-    assert answer.status_code == 503
-    assert error["details"][0]["code"] == "appraisal.collateral.unavailable"
 
 
 def test_collateral_that_cannot_be_had_is_reported() -> None:

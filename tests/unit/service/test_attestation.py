@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from assay.appraisal import AppraisalRequest, Verdict
 from assay.encoding import decode_base64url
@@ -135,7 +136,7 @@ def test_malformed_evidence_is_refused_before_anything_is_gathered() -> None:
     service, source = _service()
 
     with pytest.raises(MalformedEvidenceError) as caught:
-        _attest(service, request=replace(_request(), evidence=b"\x03\x00"))
+        _attest(service, request=structs.replace(_request(), evidence=b"\x03\x00"))
 
     assert caught.value.findings
     assert source.asked == []
@@ -186,7 +187,7 @@ def test_the_sentence_of_a_refusal_counts_its_findings(count: int, ending: str) 
     with pytest.raises(UntrustedEvidenceError) as caught:
         _attest(_service()[0], instance=make_instance(roots=()))
     finding = replace(caught.value.findings[0], check="b.c", hint="")
-    result = replace(
+    result = structs.replace(
         _attest(_service()[0]).result, verdict=Verdict.INVALID, findings=(finding,) * count
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from assay.endorsements.platform import DcapPlatform, PckCa, Tee
 from assay.errors import MalformedEvidenceError, UntrustedEvidenceError
@@ -26,7 +27,7 @@ SIGNATURE: Final = parse_quote(PLATFORM.quote()).signature
 
 
 def carrying(data: bytes, *, kind: int = 5) -> QuoteSignature:
-    return replace(SIGNATURE, certification_data=data, certification_type=kind)
+    return structs.replace(SIGNATURE, certification_data=data, certification_type=kind)
 
 
 def refused(signature: QuoteSignature) -> tuple[str, ...]:

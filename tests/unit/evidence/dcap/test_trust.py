@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from assay.endorsements.intel import VerifiedCollateral, verify_collateral
 from assay.endorsements.platform import PckCa, Tee
@@ -272,11 +273,13 @@ def test_a_key_that_the_quoting_enclave_did_not_certify_is_refused() -> None:
     """BI-01."""
     stranger = raw_point(generate_key().public_key())
 
-    assert refused(replace(SIGNATURE, attestation_key=stranger)) == ["qe_report.qe_report_data"]
+    assert refused(structs.replace(SIGNATURE, attestation_key=stranger)) == [
+        "qe_report.qe_report_data"
+    ]
 
 
 def test_a_byte_may_not_wander_from_the_key_to_the_auth_data() -> None:
-    shifted = replace(SIGNATURE, attestation_key=KEY[:-1], qe_auth_data=KEY[-1:] + AUTH)
+    shifted = structs.replace(SIGNATURE, attestation_key=KEY[:-1], qe_auth_data=KEY[-1:] + AUTH)
 
     # What is hashed is the same: only the key's fixed size on the wire keeps the two apart.
     assert refusal_of(lambda: examine(shifted)) == ("dcap.quote.quote_signature",)
@@ -294,7 +297,7 @@ def test_a_byte_may_not_wander_from_the_key_to_the_auth_data() -> None:
     ids=["zeros", "the quote's", "attestation key's", "PCK CA's", "of a part"],
 )
 def test_a_qe_report_that_the_pck_did_not_sign_is_refused(signature: bytes) -> None:
-    assert refused(replace(SIGNATURE, qe_report_signature=signature)) == [
+    assert refused(structs.replace(SIGNATURE, qe_report_signature=signature)) == [
         "qe_report.qe_report_signature"
     ]
 
@@ -304,7 +307,7 @@ def test_a_qe_report_with_a_reserved_byte_set_is_malformed(index: int) -> None:
     report = bytearray(SIGNATURE.qe_report)
     report[index] = 1
 
-    assert refused(replace(SIGNATURE, qe_report=bytes(report))) == ["quote.quote_format"]
+    assert refused(structs.replace(SIGNATURE, qe_report=bytes(report))) == ["quote.quote_format"]
 
 
 @pytest.mark.parametrize(
@@ -339,9 +342,9 @@ def test_what_the_identity_leaves_open_may_change(fields: dict[str, Any]) -> Non
 
 
 def test_all_that_is_wrong_with_a_quoting_enclave_is_told_at_once() -> None:
-    wrong = replace(reporting(mr_signer=bytes(32), isv_prod_id=9), qe_auth_data=b"x")
+    wrong = structs.replace(reporting(mr_signer=bytes(32), isv_prod_id=9), qe_auth_data=b"x")
 
-    assert refused(replace(wrong, qe_report_signature=bytes(64))) == [
+    assert refused(structs.replace(wrong, qe_report_signature=bytes(64))) == [
         "qe_report.qe_report_signature",
         "qe_report.qe_report_data",
         "qe_report.qe_identity",
@@ -415,6 +418,6 @@ def test_a_debug_quoting_enclave_is_refused_even_where_the_identity_asks_for_one
     ids=["zeros", "ones", "y of 0", "swapped", "short", "empty"],
 )
 def test_a_point_off_the_curve_is_no_attestation_key(key: bytes) -> None:
-    assert refusal_of(lambda: read_attestation_key(replace(SIGNATURE, attestation_key=key))) == (
-        "dcap.quote.quote_signature",
-    )
+    assert refusal_of(
+        lambda: read_attestation_key(structs.replace(SIGNATURE, attestation_key=key))
+    ) == ("dcap.quote.quote_signature",)

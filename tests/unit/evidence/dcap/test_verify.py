@@ -4,6 +4,7 @@ import dataclasses
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from assay.endorsements.anchors import intel_sgx_anchors
 from assay.errors import AssayError, CollateralUnavailableError, UntrustedEvidenceError
@@ -69,7 +70,7 @@ def test_quote_platform_selects_the_platforms_collateral(platform: SimulatedPlat
 
 def test_a_quote_is_not_verified_under_other_roots(platform: SimulatedPlatform) -> None:
     roots = intel_sgx_anchors()
-    context = dataclasses.replace(_context(platform), roots=roots, memory=DcapMemory(roots))
+    context = structs.replace(_context(platform), roots=roots, memory=DcapMemory(roots))
 
     checks = _checks(platform.quote(), context)
 
@@ -78,13 +79,13 @@ def test_a_quote_is_not_verified_under_other_roots(platform: SimulatedPlatform) 
 
 
 def test_no_roots_trust_nothing(platform: SimulatedPlatform) -> None:
-    context = dataclasses.replace(_context(platform), roots=(), memory=DcapMemory(()))
+    context = structs.replace(_context(platform), roots=(), memory=DcapMemory(()))
 
     assert "dcap.pck_chain.root_untrusted" in _checks(platform.quote(), context)
 
 
 def test_the_memory_of_other_roots_is_refused_as_a_mistake(platform: SimulatedPlatform) -> None:
-    context = dataclasses.replace(_context(platform), memory=DcapMemory(intel_sgx_anchors()))
+    context = structs.replace(_context(platform), memory=DcapMemory(intel_sgx_anchors()))
 
     with pytest.raises(ValueError, match="other roots"):
         _verify(platform.quote(), context)
@@ -98,7 +99,7 @@ def test_every_independent_failure_is_found(platform: SimulatedPlatform) -> None
         context.collateral, tcb_info_signature=bytes(64), qe_identity_signature=bytes(64)
     )
 
-    checks = _checks(bytes(quote), dataclasses.replace(context, collateral=collateral))
+    checks = _checks(bytes(quote), structs.replace(context, collateral=collateral))
 
     assert set(checks) == {
         "dcap.tcb_info.collateral_signature",
@@ -136,7 +137,7 @@ def test_expired_collateral_and_a_bad_quote_are_the_evidences_fault(
 
 
 def test_grace_admits_expired_collateral_and_names_it(platform: SimulatedPlatform) -> None:
-    context = dataclasses.replace(
+    context = structs.replace(
         _context(platform, at=AT + timedelta(days=60)),
         expired_collateral_grace=timedelta(days=60),
     )
@@ -150,10 +151,8 @@ def test_grace_ends_to_the_second(platform: SimulatedPlatform) -> None:
     expires = _verify(platform.quote(), _context(platform)).earliest_expiration
     grace = timedelta(hours=1)
 
-    last = dataclasses.replace(
-        _context(platform, at=expires + grace), expired_collateral_grace=grace
-    )
-    after = dataclasses.replace(last, at=expires + grace + timedelta(seconds=1))
+    last = structs.replace(_context(platform, at=expires + grace), expired_collateral_grace=grace)
+    after = structs.replace(last, at=expires + grace + timedelta(seconds=1))
 
     assert _verify(platform.quote(), last).stale
     assert _checks(platform.quote(), after)
@@ -177,7 +176,7 @@ def test_a_warm_memory_compares_times_each_time(platform: SimulatedPlatform) -> 
     quote = platform.quote()
     _verify(quote, context)
 
-    later = dataclasses.replace(context, at=AT + timedelta(days=60))
+    later = structs.replace(context, at=AT + timedelta(days=60))
 
     assert "dcap.tcb_info.collateral_expired" in _checks(quote, later)
 
@@ -188,7 +187,7 @@ def test_a_warm_memory_starts_afresh_with_other_collateral(platform: SimulatedPl
     _verify(quote, context)
     revoking = platform.with_settings(pck_crl_revoked=(platform.pck.certificate.serial_number,))
 
-    changed = dataclasses.replace(
+    changed = structs.replace(
         context,
         collateral=dataclasses.replace(context.collateral, pck_crl=revoking.pck_crl(AT)),
     )

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from assay.errors import AssayError, CollateralUnavailableError
 from assay.evidence.dcap.memory import DcapMemory
@@ -71,7 +71,7 @@ def test_custom_claims_are_judged_although_the_quote_fails(
 def test_expired_collateral_stays_the_collaterals_fault(
     platform: SimulatedPlatform, context: DcapVerification
 ) -> None:
-    late = dataclasses.replace(context, at=AT + timedelta(days=60))
+    late = structs.replace(context, at=AT + timedelta(days=60))
 
     with pytest.raises(CollateralUnavailableError):
         verify_evidence(parse_evidence(evidence(platform, b"claims")), late)
