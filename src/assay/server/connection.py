@@ -1,7 +1,7 @@
-"""A connection with limits: on slow headers, on their size, on idling, and on how many there are.
+"""A connection with limits: on slow requests, on headers, on idling, and on how many there are.
 
-uvicorn waits for headers as long as somebody sends them, which a single caller could use to keep
-every connection for himself.
+uvicorn waits for a request as long as somebody sends it, which a single caller could use to keep
+every connection for himself. A timer runs only for what is not there yet.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LimitedConnection(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections:
             transport.abort()
             return
-        self._await_headers()
+        self._await_rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection's timer."""
@@ -57,11 +57,9 @@ class LimitedConnection(HttpToolsProtocol):
         """
         continued = self._in_headers
         super().data_received(data)
-        if not self._in_headers:
-            return
-        if self._timer is None:
-            self._await_headers()
-        if not continued:
+        if self._in_message and self._timer is None:
+            self._await_rest()
+        if not (continued and self._in_headers):
             return
         self._header_bytes += len(data)
         if self._header_bytes > self.limits.header_bytes:
@@ -105,8 +103,8 @@ class LimitedConnection(HttpToolsProtocol):
         """Give what is left of an answered request a time to end."""
         self._answering = bool(self.pipeline)
         super().on_response_complete()
-        if self._in_message and not self._in_headers and not self.transport.is_closing():
-            self._timer = self.loop.call_later(self.limits.body_seconds, self.transport.close)
+        if self._in_message and self._timer is None and not self.transport.is_closing():
+            self._await_rest()
 
     def shutdown(self) -> None:
         """End the connection when its answer, if there is one to come, is sent."""
@@ -115,19 +113,36 @@ class LimitedConnection(HttpToolsProtocol):
         if self.scheme == "https" and not self._answering:
             self.transport.abort()
 
-    def _await_headers(self) -> None:
-        self._timer = self.loop.call_later(self.limits.header_seconds, self._too_slow)
+    def _await_rest(self) -> None:
+        """Give what is missing of a request its time, but not while it waits for its turn."""
+        if not self._in_message or self._in_headers:
+            self._timer = self.loop.call_later(self.limits.header_seconds, self._headers_too_slow)
+        elif not self.pipeline:
+            self._timer = self.loop.call_later(self.limits.body_seconds, self._body_too_slow)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _too_slow(self) -> None:
+    def _headers_too_slow(self) -> None:
         self._timer = None
         self._refuse(
             Refusal.TIMEOUT,
             f"the headers did not arrive within {self.limits.header_seconds:g} s",
+        )
+
+    def _body_too_slow(self) -> None:
+        """Answer in the application's place, which reads that the caller has left."""
+        self._timer = None
+        if self.cycle.response_started:
+            self.transport.close()
+            return
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self._answering = False
+        self._refuse(
+            Refusal.TIMEOUT, f"the body did not arrive within {self.limits.body_seconds:g} s"
         )
 
     def _refuse(self, refusal: Refusal, message: str) -> None:

@@ -1,12 +1,11 @@
 """What a request may cost, enforced before anything is parsed. Pure ASGI.
 
-The connection's own limits (slow headers, header size while they arrive, idle connections) are in
-`assay.server.connection`.
+The connection's own limits (slow headers and bodies, header size while they arrive, idle
+connections) are in `assay.server.connection`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,7 +19,7 @@ _SEPARATORS: Final = len(": \r\n")
 
 
 class Limits:
-    """Refuses requests that are too large, too slow or too many. Raises `RefusedRequestError`."""
+    """Refuses requests that are too large or too many. Raises `RefusedRequestError`."""
 
     __slots__ = ("_active", "_app", "_limits")
 
@@ -50,28 +49,20 @@ class Limits:
 class _Body:
     """The body of one request, counted as it comes."""
 
-    __slots__ = ("_deadline", "_limits", "_receive", "_size")
+    __slots__ = ("_limits", "_receive", "_size")
 
     def __init__(self, receive: Receive, limits: LimitSettings) -> None:
         self._receive = receive
         self._limits = limits
-        self._deadline = asyncio.get_running_loop().time() + limits.body_seconds
         self._size = 0
 
     async def receive(self) -> Message:
         """The next part.
 
         Raises:
-            RefusedRequestError: The body is over its size or its time.
+            RefusedRequestError: The body is over its size.
         """
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise RefusedRequestError(
-                Refusal.TIMEOUT,
-                f"the body did not arrive within {self._limits.body_seconds:g} s",
-            ) from error
+        message = await self._receive()
         self._size += len(message.get("body", b""))
         if self._size > self._limits.body_bytes:
             raise _too_large(self._limits)

@@ -135,7 +135,31 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     answer = _answers(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc")
 
     assert b"408 Request Timeout" in answer
+    assert b'"code":"RequestTimeout"' in answer
     assert b"connection: close" in answer
+
+
+def test_a_body_that_comes_by_the_byte_is_not_waited_for() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n"
+
+    answer = _answers(head, *[b"x"] * 50)
+
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"408 Request Timeout" in answer
+
+
+def test_a_body_has_its_time_from_when_its_turn_comes() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(2 * _LIMITS.body_seconds if scope["method"] == "GET" else 0)
+        await _echo_length(scope, receive, send)
+
+    post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
+    pause_seconds = 2.5 * _LIMITS.body_seconds
+
+    answer = _answers(_GET + post, b"abc", app=slow, pause_seconds=pause_seconds)
+
+    assert b'{"length":0}' in answer
+    assert b'{"length":3}' in answer
 
 
 def test_endless_headers_are_refused() -> None:
@@ -165,7 +189,36 @@ def test_what_is_left_of_an_answered_request_is_not_waited_for() -> None:
 
     answer = _answers(head, *[b"x"] * 100, app=_refuse_unread)
 
-    assert answer.count(b"HTTP/1.1 400") == 1
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_an_answer_goes_out_though_nothing_follows_its_head() -> None:
+    async def begin(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.body", "body": b"late", "more_body": True})
+        await send({"type": "http.response.body", "body": b"later"})
+
+    async def run() -> tuple[bytes, bytes]:
+        async with _server(begin) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(_GET)
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await reader.readuntil(b"0\r\n\r\n")
+            writer.close()
+            return head, body
+
+    head, body = asyncio.run(run())
+
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"4\r\nlate\r\n5\r\nlater\r\n0\r\n\r\n"
+
+
+def test_what_has_been_written_goes_out_before_the_connection_ends() -> None:
+    async def break_off(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    assert _answers(_GET, app=break_off).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_an_upgrade_is_ignored() -> None:

@@ -12,7 +12,7 @@ from assay.server.limits import Limits
 from assay.server.maa.attest import read_body
 from assay.server.settings import LimitSettings
 
-_LIMITS = LimitSettings(body_bytes=1024, header_bytes=1024, body_seconds=0.05, requests=1)
+_LIMITS = LimitSettings(body_bytes=1024, header_bytes=1024, requests=1)
 
 
 async def _serve(
@@ -20,7 +20,6 @@ async def _serve(
     *,
     headers: Iterable[tuple[bytes, bytes]] = (),
     path: bytes = b"/",
-    wait_seconds: float = 0,
 ) -> bytes:
     """The body that an application inside the limits sees."""
     seen: list[bytes] = []
@@ -31,7 +30,6 @@ async def _serve(
         seen.append(await read_body(receive))
 
     async def receive() -> Message:
-        await asyncio.sleep(wait_seconds)
         return messages.pop(0)
 
     async def send(_message: Message) -> None:
@@ -82,14 +80,6 @@ def test_headers_over_the_limit_are_refused() -> None:
 
 def test_a_long_address_counts_as_header() -> None:
     assert _refusal(path=b"/" * 1025) is Refusal.HEADER_SIZE
-
-
-def test_a_body_that_does_not_come_in_time_is_refused() -> None:
-    assert _refusal(wait_seconds=1) is Refusal.TIMEOUT
-
-
-def test_a_body_that_comes_by_the_byte_is_refused_in_the_same_time() -> None:
-    assert _refusal(parts=[b"x"] * 100, wait_seconds=0.01) is Refusal.TIMEOUT
 
 
 def test_a_request_too_many_is_refused_and_the_next_one_is_not() -> None:
