@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import final
 
 from assay.claims import Claim, ClaimValue
@@ -88,7 +89,7 @@ class Evaluation:
 class CompiledPolicy:
     """A policy that parsed and passed all checks. Immutable; may be shared between threads."""
 
-    __slots__ = ("_program", "hash", "text", "version")
+    __slots__ = ("_program", "_settings", "hash", "text", "version")
 
     def __init__(self, policy: Policy, source: Source, version: Version) -> None:
         self._program = compile_program(policy, source)
@@ -97,6 +98,7 @@ class CompiledPolicy:
         self.hash = policy_hash(source.text)
         """Its `x-ms-policy-hash`."""
         self.version = version
+        self._settings: Mapping[str, ClaimValue] | None = None
 
     @property
     def tree(self) -> Policy:
@@ -110,16 +112,10 @@ class CompiledPolicy:
             PolicyEvaluationError: A rule failed, or a setting that Assay knows has a value that
                 it cannot have: to fall back to a default would weaken the policy in silence.
         """
-        run = Run(())
-        run_rules(self._program.configuration, run, self._program.source)
-        settings: dict[str, ClaimValue] = {}
-        for name, values in value_sets(run.properties).items():
-            if len(values) != 1:
-                raise self._unfit(name, f"one value is expected, got {len(values)}")
-            settings[name] = values[0]
-            setting = SETTINGS.get(name)
-            if setting is not None and not setting.fits(values[0]):
-                raise self._unfit(name, f"{setting.expected} is expected, got {values[0]!r}")
+        # Nothing goes in, so once is enough; two threads at worst both work it out.
+        settings = self._settings
+        if settings is None:
+            settings = self._settings = MappingProxyType(self._configure())
         return settings
 
     def evaluate(self, incoming: Iterable[Claim]) -> Evaluation:
@@ -141,6 +137,19 @@ class CompiledPolicy:
             return Evaluation(program, claims, run)
         except BoundReachedError as error:
             raise program.source.failure(Span(0, 0), str(error)) from error
+
+    def _configure(self) -> dict[str, ClaimValue]:
+        run = Run(())
+        run_rules(self._program.configuration, run, self._program.source)
+        settings: dict[str, ClaimValue] = {}
+        for name, values in value_sets(run.properties).items():
+            if len(values) != 1:
+                raise self._unfit(name, f"one value is expected, got {len(values)}")
+            settings[name] = values[0]
+            setting = SETTINGS.get(name)
+            if setting is not None and not setting.fits(values[0]):
+                raise self._unfit(name, f"{setting.expected} is expected, got {values[0]!r}")
+        return settings
 
     def _unfit(self, name: str, reason: str) -> PolicyEvaluationError:
         rules = self._program.policy.rules(SectionName.CONFIGURATION)

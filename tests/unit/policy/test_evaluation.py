@@ -134,6 +134,22 @@ def test_known_settings_of_the_right_kind_pass() -> None:
     }
 
 
+def test_the_configuration_is_worked_out_once_and_cannot_be_changed() -> None:
+    compiled = policy("", configuration='=> issueproperty(type="a", value=1);')
+
+    assert compiled.configuration() is compiled.configuration()
+    assert not hasattr(compiled.configuration(), "__setitem__")
+
+
+def test_a_configuration_that_fails_fails_each_time() -> None:
+    compiled = policy("", configuration='=> issueproperty(type="a", value=NegateBool(1));')
+
+    for _ in range(2):
+        with pytest.raises(PolicyEvaluationError, match="NegateBool expects") as caught:
+            compiled.configuration()
+        assert (caught.value.line, caught.value.column) == (4, 34)
+
+
 def test_a_setting_with_two_values_fails() -> None:
     rules = (
         '=> issueproperty(type="x", value=1);'
