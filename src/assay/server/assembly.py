@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from assay.evidence.format import AttestationType
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
 from assay.server.collateral import open_collateral
-from assay.server.settings import Settings
+from assay.server.settings import Settings, TlsSettings
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
@@ -55,6 +56,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
+    _check_tls(settings.tls)
     with _parts(settings, port) as parts:
         parts.chest.store.upgrade()
         parts.chest.prepare(parts.definition, settings.instance.token_algorithm, at=clock.now())
@@ -116,6 +118,23 @@ def _parts(settings: Settings, port: int) -> Iterator[_Parts]:
         )
     finally:
         store.close()
+
+
+def _check_tls(tls: TlsSettings) -> None:
+    if tls.certificate is None or tls.key is None:
+        return
+    try:
+        # Without a password at hand, OpenSSL would ask for one at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            tls.certificate, tls.key, password=lambda: b""
+        )
+    except OSError as error:
+        # OpenSSL does not say which of the two it means.
+        raise SettingsError(
+            f"tls.certificate {tls.certificate} and tls.key {tls.key} cannot be used: "
+            f"{error.strerror}; name two PEM files that belong together and that the service's "
+            "user may read, the key without a password"
+        ) from error
 
 
 def _source(settings: Settings, parts: _Parts) -> OpenSource:

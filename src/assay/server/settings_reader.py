@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -45,7 +46,7 @@ class _Value:
     value: Any
     origin: Origin
     place: str
-    """For people: a file with its name for it, a variable, a flag."""
+    """For people: a file, a variable, the command line."""
 
     folder: Path = Path()
     """What a relative path starts from."""
@@ -156,8 +157,7 @@ def _flag_values(flags: Mapping[str, object]) -> Iterator[_Value]:
     for name, value in flags.items():
         if name not in _TYPES:
             raise _unknown("flags", name, _TYPES)
-        flag = "--" + name.rpartition(".")[2].replace("_", "-")
-        yield _Value(name=name, value=value, origin=Origin.FLAG, place=f"flag {flag}")
+        yield _Value(name=name, value=value, origin=Origin.FLAG, place="command line")
 
 
 def _unknown(where: str, name: str, known: Mapping[str, Any]) -> SettingsError:
@@ -184,11 +184,19 @@ def _convert(given: _Value) -> Any:  # noqa: ANN401  any setting's type
         reason = re.sub(r" - at `\$.*`", "", str(error))
         raise SettingsError(
             f"{given.place}: {given.name} cannot be {shown}: {reason[:1].lower()}{reason[1:]}"
+            f"{_choices(wanted)}"
         ) from None
 
 
 def _is_list(wanted: Any) -> bool:  # noqa: ANN401  a type
     return getattr(wanted, "__origin__", None) in {frozenset, tuple}
+
+
+def _choices(wanted: Any) -> str:  # noqa: ANN401  a type
+    for kind in (wanted, *getattr(wanted, "__args__", ())):
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return f"; there are {', '.join(kind)}"
+    return ""
 
 
 def _path(raw: object, folder: Path) -> Path:

@@ -18,6 +18,8 @@ from assay.x509.validity import Validity
 _MAX_SIZE = 4 * 1024 * 1024
 """Intel's lists are under 10 kB; parsing stays cheap up to here."""
 
+_SHOWN_CHARACTERS = 128
+
 _PARTIAL = frozenset({ExtensionOID.ISSUING_DISTRIBUTION_POINT, ExtensionOID.DELTA_CRL_INDICATOR})
 
 
@@ -72,7 +74,7 @@ def verify_crl(
     except PARSE_ERRORS as error:
         raise refused("crl_format", "a DER CRL", f"{type(error).__name__}") from error
     if crl.issuer != issuer:
-        raise refused("crl_issuer", f"issuer {shown_name(issuer)}", shown_name(crl.issuer))
+        raise refused("crl_issuer", f"issuer {_whole_name(issuer)}", _whole_name(crl.issuer))
     if crl.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise refused(
             "crl_signature",
@@ -95,6 +97,11 @@ def verify_crl(
             not_after=int(crl.next_update_utc.timestamp()),
         ),
     )
+
+
+def _whole_name(name: x509.Name) -> str:
+    # Two that differ may have one common name.
+    return repr(name.rfc4514_string()[:_SHOWN_CHARACTERS])
 
 
 class _PartialCrlError(Exception):

@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from assay.endorsements.anchors import intel_sgx_anchors
 from assay.errors import SettingsError, StoreUnavailableError
@@ -20,6 +28,7 @@ from assay.server.settings import Settings
 from assay.server.settings_reader import load_settings
 from assay.simulator import save_platform
 from tests.conftest import AT
+from tests.servers.tls import tls_identity
 from tests.serving import (
     VERSION,
     call,
@@ -208,6 +217,30 @@ def test_what_is_not_there_stops_the_start(
 ) -> None:
     with pytest.raises(SettingsError, match=expected):
         prepare(_settings(tmp_path, flags), port=81)
+
+
+@pytest.mark.parametrize("case", ["none", "no-pem", "password", "mismatch"])
+def test_tls_files_that_cannot_be_used_stop_the_start(case: str, tmp_path: Path) -> None:
+    certificate, key = tls_identity("127.0.0.1", at=AT)
+    _, other = tls_identity("127.0.0.1", at=AT)
+    files = tmp_path / "tls.pem", tmp_path / "tls.key"
+    if case != "none":
+        files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+        files[1].write_bytes(
+            {
+                "no-pem": b"secret",
+                "password": _pem(key, BestAvailableEncryption(b"secret")),
+                "mismatch": _pem(other, NoEncryption()),
+            }[case]
+        )
+    settings = _settings(tmp_path, {"tls.certificate": files[0], "tls.key": files[1]})
+
+    with pytest.raises(SettingsError, match=r"tls\.certificate .*tls\.key .* cannot be used: "):
+        prepare(settings, port=81)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey, encryption: KeySerializationEncryption) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
 def test_a_policy_file_that_is_no_text_stops_the_start(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_a_bad_key_encryption_key_is_not_repeated() -> None:
         ("dev = 1", "dev cannot be 1: expected `bool`, got `int`"),
         ("data_dir = 1", "data_dir cannot be 1: expected text"),
         ("[instance]\nname = 'a b'", "instance.name cannot be 'a b'"),
-        ("[instance]\naccepted_tcb = ['Good']", "instance.accepted_tcb cannot be"),
+        ("[instance]\naccepted_tcb = ['Good']", "value 'Good'; there are UpToDate, SWHardening"),
+        ("[collateral]\nsource = 'intel'", "value 'intel'; there are pcs, pccs, thim, path"),
         ("[collateral]\nevaluation = 'newest'", "collateral.evaluation cannot be 'newest'"),
         ("[collateral]\nevaluation = 0", "collateral.evaluation cannot be 0"),
         ("port = ", "not valid TOML"),
@@ -188,7 +189,7 @@ def test_an_unknown_flag_is_refused() -> None:
 
 def test_a_wrong_flag_is_named_in_the_refusal() -> None:
     with pytest.raises(
-        SettingsError, match=r"flag --public-url: instance\.public_url cannot be 1: expected"
+        SettingsError, match=r"command line: instance\.public_url cannot be 1: expected"
     ):
         load_settings(environment={}, flags={"instance.public_url": 1})
 
