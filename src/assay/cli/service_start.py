@@ -24,7 +24,8 @@ def load_service(file: Path | None, flags: Mapping[str, object]) -> Settings:
     """
     if find_spec("uvicorn") is None:
         raise SettingsError(
-            "the service's libraries are not installed; `pip install 'assay[server]'` brings them"
+            "the service's libraries are not installed; install Assay with its extra `server`, as "
+            "docs/server.md shows"
         )
     from assay.server.settings_reader import load_settings
 

@@ -49,7 +49,7 @@ class CollateralKind(StrEnum):
     """The caching service of Azure."""
 
     PATH = "path"
-    """A directory with collateral that was fetched beforehand; needs `path`."""
+    """A file or a folder with collateral that was fetched beforehand; needs `path`."""
 
 
 class PolicyTexts(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -81,8 +81,8 @@ def _check_collateral(settings: Settings) -> None:
         )
     if collateral.source is CollateralKind.PATH and collateral.path is None:
         raise SettingsError(
-            "collateral.source is 'path' and collateral.path is not set; set it to the directory "
-            "with the collateral"
+            "collateral.source is 'path' and collateral.path is not set; set it to the file or "
+            "folder with the collateral"
         )
 
 
