@@ -51,7 +51,7 @@ def rows(text: str) -> list[tuple[str, ...]]:
         if set(line) <= set("|-:"):
             found.pop()  # A heading stands above the ruler.
         else:
-            found.append(tuple(cell.strip() for cell in line.strip("|").split(" | ")))
+            found.append(tuple(cell.strip() for cell in line[1:-1].split("|")))
     return found
 
 

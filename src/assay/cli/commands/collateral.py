@@ -131,7 +131,7 @@ def export(
         print_json({"bundle": str(out), "sets": count, "signed": key is not None})
         return
     signed = "signed" if key is not None else "not signed"
-    Answer().line(f"{out}: {count} sets of collateral, {len(bundle)} bytes, {signed}")
+    Answer().line(f"{out}: {_counted(count)}, {len(bundle)} bytes, {signed}")
 
 
 @app.command("import")
@@ -181,9 +181,13 @@ def show(*, paths: PathsArgument, at: AtOption = None, as_json: JsonOption = Fal
         print_json({"verified": False, "sets": list(sets)})
         return
     answer = Answer()
-    answer.line((f"{len(sets)} sets of collateral", "bold"), (" - unverified: only read", WARNING))
+    answer.line((_counted(len(sets)), "bold"), (" - unverified: only read", WARNING))
     for members in sets:
         answer.line()
         style = GOOD if members["state"] == "in date" else BAD
         answer.line((str(members["state"]), style), f"  {members['source']}")
         answer.members({name: one for name, one in members.items() if name not in _TITLE})
+
+
+def _counted(sets: int) -> str:
+    return f"{sets} set{'' if sets == 1 else 's'} of collateral"

@@ -116,7 +116,7 @@ def test_collateral_survives_the_way_through_a_bundle(
     imported = run("collateral", "import", bundle, "--into", folder)
 
     assert exported.exit_code == 0
-    assert f"{bundle}: 1 sets of collateral" in exported.out
+    assert f"{bundle}: 1 set of collateral" in exported.out
     assert "not signed" in exported.out
     assert imported.exit_code == 0
     (written,) = imported.out.splitlines()
@@ -212,7 +212,7 @@ def test_show_says_what_collateral_is_for_and_how_long_it_holds(run: Run, files:
 
     assert outcome.exit_code == 0
     lines = outcome.out.splitlines()
-    assert lines[0] == "1 sets of collateral - unverified: only read"
+    assert lines[0] == "1 set of collateral - unverified: only read"
     assert f"in date  {files.collateral}" in lines
     assert f"  fmspc              {files.platform.settings.fmspc.hex()}" in lines
     assert "  expires            2026-12-23T00:00:00Z" in lines

@@ -115,7 +115,7 @@ def test_without_the_web_stack_the_way_to_get_it_is_told(
 ) -> None:
     monkeypatch.setattr(service_start, "find_spec", lambda _name: None)
 
-    with pytest.raises(SettingsError, match=r"pip install 'assay\[server\]'"):
+    with pytest.raises(SettingsError, match="with its extra `server`"):
         load_service(None, {})
 
 
