@@ -5,7 +5,7 @@ T ?=
 SECONDS_EACH ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo serve format check lint types architecture test coverage fuzz bench lock build
+.PHONY: help deps demo format check lint types architecture test coverage fuzz bench lock build
 
 help: ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
