@@ -21,7 +21,7 @@ from assay.evidence.format import AttestationType
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
 from assay.server.collateral import open_collateral
-from assay.server.settings import Settings, TlsSettings
+from assay.server.settings import DATABASE_FILE, Settings, TlsSettings
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
@@ -224,6 +224,12 @@ def _key_encryption_key(settings: Settings) -> KeyEncryptionKey:
         return load_key_encryption_key(settings.key_encryption_key_file)
     path = settings.data_dir / KEY_FILE
     if not path.exists():
+        # The key is made before the database: where only that is left, a new key opens nothing.
+        if (settings.data_dir / DATABASE_FILE).exists():
+            raise SettingsError(
+                f"{path} is gone, and the database beside it holds what it sealed; restore it from "
+                "a backup, or name the key in key_encryption_key_file"
+            )
         _make_key_file(path)
     return load_key_encryption_key(path)
 

@@ -141,10 +141,17 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
 
 
-def default_data_dir(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where data is kept unless set: `assay` in the user's data directory (XDG base directory)."""
+DATABASE_FILE: Final = "assay.sqlite3"
+"""In the data directory, unless another database is set."""
+
+
+def default_data_dir(environment: Mapping[str, str] = os.environ, *, dev: bool = False) -> Path:
+    """Where data is kept unless set: `assay` in the user's data directory (XDG base directory).
+
+    A development server has `assay-dev`: no key may sign for it and for a server that counts.
+    """
     base = environment.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "assay"
+    return Path(base).expanduser() / ("assay-dev" if dev else "assay")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +200,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def database_url(self) -> str:
         """The database's URL, derived where it is not set."""
-        return self.database or f"sqlite:///{self.data_dir / 'assay.sqlite3'}"
+        return self.database or f"sqlite:///{self.data_dir / DATABASE_FILE}"
 
     def issuer(self, port: int) -> str:
         """The instance's public URL, derived from address and `port` where it is not set."""

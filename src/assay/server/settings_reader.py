@@ -21,7 +21,7 @@ import msgspec
 
 from assay.errors import SettingsError
 from assay.keys import parse_key_encryption_key
-from assay.server.settings import Origin, Settings
+from assay.server.settings import Origin, Settings, default_data_dir
 from assay.server.settings_check import check_settings
 
 PREFIX: Final = "ASSAY_"
@@ -77,6 +77,8 @@ def load_settings(
         for value in source
     }
     converted = {name: _convert(value) for name, value in values.items()}
+    if converted.get("dev"):
+        converted.setdefault("data_dir", default_data_dir(dev=True))
     origins = {name: value.origin for name, value in values.items()}
     settings: Settings = _assemble(Settings, "", converted, origins=origins)
     check_settings(settings)

@@ -111,6 +111,18 @@ def test_the_key_encryption_key_is_made_once_and_for_its_owner_only(tmp_path: Pa
     assert not list(settings.data_dir.glob(".*"))
 
 
+def test_a_lost_key_encryption_key_is_not_replaced(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    prepare(settings, port=81)
+    file = settings.data_dir / KEY_FILE
+    file.unlink()
+
+    with pytest.raises(SettingsError, match="is gone, and the database beside it"):
+        prepare(settings, port=81)
+
+    assert not file.exists()
+
+
 def test_the_data_directory_is_its_owners_only(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from assay.server.settings import InstanceSettings, Settings, TlsSettings, default_data_dir
+from assay.server.settings_reader import load_settings
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,9 @@ def test_the_database_is_in_the_data_directory_unless_set() -> None:
 def test_the_data_directory_is_the_users_unless_set() -> None:
     assert default_data_dir({"XDG_DATA_HOME": "/data"}) == Path("/data/assay")
     assert default_data_dir({}) == Path("~/.local/share/assay").expanduser()
+
+
+def test_a_development_server_keeps_its_data_apart() -> None:
+    assert load_settings(environment={}, flags={"dev": True}).data_dir == default_data_dir(dev=True)
+    assert load_settings(environment={}, flags={}).data_dir == default_data_dir()
+    assert default_data_dir({"XDG_DATA_HOME": "/data"}, dev=True) == Path("/data/assay-dev")
