@@ -40,20 +40,25 @@ class BoundedMemory(Generic[_KeyT, _ValueT]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def kept(self, key: _KeyT) -> _ValueT | None:
+        """The value kept for `key`, if any."""
+        with self._lock:
+            value = self._entries.get(key)
+            if value is not None:
+                self._entries.move_to_end(key)
+        return value
+
     def recall(self, key: _KeyT, make: Callable[[], _ValueT]) -> _ValueT:
         """The value kept for `key`, or a new one; nothing is kept where `make` raises."""
-        entries = self._entries
-        with self._lock:
-            value = entries.get(key)
-            if value is not None:
-                entries.move_to_end(key)
-                return value
+        value = self.kept(key)
+        if value is not None:
+            return value
         # Outside the lock: others need not wait while a certificate chain is verified.
         value = make()
         with self._lock:
-            entries[key] = value
-            if len(entries) > self._size:
-                entries.popitem(last=False)
+            self._entries[key] = value
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
         return value
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from assay.endorsements.intel import VerifiedCollateral, check_not_revoked, verify_raw_signature
@@ -35,6 +36,7 @@ _HASH_SIZE: Final = 32
 class PlatformStanding:
     """A PCK certificate that stands up to one set of collateral."""
 
+    pck: PckChain
     collateral: VerifiedCollateral
     period: ValidityPeriod
     """Of the PCK chain and of all collateral."""
@@ -45,16 +47,14 @@ class PlatformStanding:
     anchor: TrustAnchor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotingEnclave:
+class QuotingEnclave(msgspec.Struct, frozen=True, kw_only=True):
     """Intel's quoting enclave on a platform, and the key that it certified."""
 
     attestation_key: ec.EllipticCurvePublicKey
     isv_svn: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformTrust:
+class PlatformTrust(msgspec.Struct, frozen=True, kw_only=True):
     """A platform whose quoting enclave is verified."""
 
     attestation_key: ec.EllipticCurvePublicKey
@@ -83,6 +83,7 @@ def examine_platform(
         raise UntrustedEvidenceError("the platform does not verify", findings=collector.findings)
     period = ValidityPeriod.of([*pck.chain.validities, *collateral.period.windows])
     return PlatformStanding(
+        pck=pck,
         collateral=collateral,
         period=period,
         earliest_expiration=datetime.fromtimestamp(period.not_after, UTC),

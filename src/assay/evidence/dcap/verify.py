@@ -8,7 +8,6 @@ Source: Intel SGX/TDX DCAP Quote Verification Library; the numbers are those of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
@@ -162,13 +161,23 @@ def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee
 def _establish_trust(
     signature: QuoteSignature, context: DcapVerification, key: bytes, tee: Tee
 ) -> PlatformTrust:
+    # The key is of the data, not of its type.
+    check_certification_type(signature)
+    standing = context.memory.standings.kept(key)
+    if standing is None:
+        standing = _establish_standing(signature, context, key, tee)
+    return _trust_enclave(signature, standing, context.memory, key)
+
+
+def _establish_standing(
+    signature: QuoteSignature, context: DcapVerification, key: bytes, tee: Tee
+) -> PlatformStanding:
+    """What all quotes with this PCK chain share; a refusal names the QE's faults, too."""
     memory = context.memory
     collector = FindingCollector()
     collateral: VerifiedCollateral | None = None
     pck: PckChain | None = None
     with collector:
-        # The key is of the data, not of its type.
-        check_certification_type(signature)
         pck = memory.pck_chains.recall(
             key[:_HASH_SIZE], lambda: verify_pck_chain(signature, roots=context.roots)
         )
@@ -179,50 +188,26 @@ def _establish_trust(
         )
     if pck is None or collateral is None:
         raise refusal(collector.findings)
-    return _judge_platform(signature, _Endorsed(memory, key, pck, collateral, tee), collector)
+    with collector:
+        return memory.standings.recall(key, lambda: examine_platform(pck, collateral, tee=tee))
+    with collector:
+        enclave = examine_quoting_enclave(signature, pck, collateral.qe_identity)
+        appraise_tcb(pck.extensions, enclave.isv_svn, collateral.tcb_info, collateral.qe_identity)
+    raise refusal(collector.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Endorsed:
-    """A PCK chain and collateral, each verified on its own, and the key of the pair."""
-
-    memory: DcapMemory
-    key: bytes
-    pck: PckChain
-    collateral: VerifiedCollateral
-    tee: Tee
-
-    def standing(self) -> PlatformStanding:
-        return self.memory.standings.recall(
-            self.key, lambda: examine_platform(self.pck, self.collateral, tee=self.tee)
-        )
-
-    def tcb(self, qe_isv_svn: int) -> TcbAppraisal:
-        return self.memory.appraisals.recall(
-            (self.key, qe_isv_svn),
-            lambda: appraise_tcb(
-                self.pck.extensions,
-                qe_isv_svn,
-                self.collateral.tcb_info,
-                self.collateral.qe_identity,
-            ),
-        )
-
-
-def _judge_platform(
-    signature: QuoteSignature, endorsed: _Endorsed, collector: FindingCollector
+def _trust_enclave(
+    signature: QuoteSignature, standing: PlatformStanding, memory: DcapMemory, key: bytes
 ) -> PlatformTrust:
-    standing = enclave = tcb = None
-    with collector:
-        standing = endorsed.standing()
-    with collector:
-        enclave = examine_quoting_enclave(signature, endorsed.pck, endorsed.collateral.qe_identity)
-    # 8. The TCB, of the QE too where that is known.
-    if enclave is not None:
-        with collector:
-            tcb = endorsed.tcb(enclave.isv_svn)
-    if standing is None or enclave is None or tcb is None:
-        raise refusal(collector.findings)
+    pck, collateral = standing.pck, standing.collateral
+    enclave = examine_quoting_enclave(signature, pck, collateral.qe_identity)
+    # 8. The TCB, of the QE too.
+    tcb = memory.appraisals.recall(
+        (key, enclave.isv_svn),
+        lambda: appraise_tcb(
+            pck.extensions, enclave.isv_svn, collateral.tcb_info, collateral.qe_identity
+        ),
+    )
     return PlatformTrust(attestation_key=enclave.attestation_key, tcb=tcb, standing=standing)
 
 
