@@ -12,15 +12,12 @@ from typing import Final, TypeAlias
 
 from assay.claims import ClaimValue
 from assay.encoding import EncodingError, JsonValue, json_type, parse_json
-from assay.policy.meter import CHARACTERS_A_STEP, Meter
+from assay.policy.meter import CHARACTERS_A_STEP, MAX_STRING_CHARACTERS, Meter
 from assay.policy.query import Query, QueryError
 from assay.policy.syntax import FunctionName
 
 Values: TypeAlias = tuple[ClaimValue, ...]
 """Distinct values in the order in which they came."""
-
-MAX_STRING_CHARACTERS: Final = 4 * 1_048_576
-"""The JSON of a boot log is the largest string there is, and stays below one MiB."""
 
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1
@@ -48,7 +45,8 @@ class Workbench:
         """
         # Not `get`: JSON null is a value, too.
         if text not in self._documents:
-            self.meter.spend(1 + len(text) // CHARACTERS_A_STEP)
+            # Before it is parsed: a short text can make a large tree.
+            self.meter.spend(1 + len(text) // CHARACTERS_A_STEP + sum(map(text.count, "[{,:")))
             try:
                 self._documents[text] = parse_json(text.encode(), "the argument")
             except (EncodingError, UnicodeEncodeError) as error:

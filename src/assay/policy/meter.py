@@ -11,6 +11,9 @@ documented TPM policies need some ten thousand."""
 CHARACTERS_A_STEP: Final = 16
 """How many characters of a string, made or read, count as one step."""
 
+MAX_STRING_CHARACTERS: Final = 4 * 1_048_576
+"""The JSON of a boot log is the largest string there is, and stays below one MiB."""
+
 
 class OutOfStepsError(Exception):
     """The steps are used up; becomes a `PolicyEvaluationError` at the rule that ran."""

@@ -19,7 +19,7 @@ from jmespath.functions import signature as _untyped_signature
 from jmespath.visitor import Options, TreeInterpreter
 
 from assay.encoding import EncodingError, encode_json, parse_json
-from assay.policy.meter import CHARACTERS_A_STEP, Meter
+from assay.policy.meter import CHARACTERS_A_STEP, MAX_STRING_CHARACTERS, Meter
 
 MAX_QUERY_CHARACTERS: Final = 16_384
 """Published queries have a few hundred characters."""
@@ -110,6 +110,13 @@ class _Functions(Functions):  # type: ignore[misc]  # the library has no types
         if isinstance(subject, str):
             return isinstance(search, str) and search in subject
         return any(_same(element, search) for element in subject)
+
+    @_signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, array: list[str]) -> str:
+        # Before it is made: each further element brings the separator once more.
+        if len(separator) * (len(array) - 1) > MAX_STRING_CHARACTERS:
+            raise QueryError(f"join() makes at most {MAX_STRING_CHARACTERS} characters")
+        return separator.join(array)
 
     @_signature({"types": []})
     def _func_to_string(self, argument: Any) -> str:  # noqa: ANN401

@@ -4,7 +4,6 @@ import pytest
 
 from assay.policy.functions import (
     FUNCTIONS,
-    MAX_STRING_CHARACTERS,
     FunctionError,
     Values,
     Workbench,
@@ -12,7 +11,7 @@ from assay.policy.functions import (
     in_range,
     typed,
 )
-from assay.policy.meter import MAX_STEPS, Meter
+from assay.policy.meter import MAX_STEPS, MAX_STRING_CHARACTERS, Meter, OutOfStepsError
 from assay.policy.syntax import FunctionName
 
 
@@ -71,6 +70,15 @@ def test_a_document_and_a_query_are_read_once() -> None:
 
     assert before - meter.steps < 10
     assert MAX_STEPS - before > 6_000
+
+
+@pytest.mark.parametrize("element", ["[],", '{"":0},'])
+def test_a_short_text_of_many_nodes_runs_out_of_steps_before_it_is_parsed(element: str) -> None:
+    workbench = Workbench(Meter(10_000))
+
+    # What is not closed would be an error of the parser.
+    with pytest.raises(OutOfStepsError):
+        FUNCTIONS[FunctionName.JMES_PATH](workbench, (("[" + element * 5_000,), ("[0]",)))
 
 
 @pytest.mark.parametrize(

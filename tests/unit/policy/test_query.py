@@ -166,6 +166,15 @@ def test_a_list_of_a_hundred_alternatives_is_not_too_deep() -> None:
     assert run(query, EVENTS) == "[]"
 
 
+def test_strings_are_not_joined_beyond_the_longest_string() -> None:
+    half = "x" * 2_097_152
+
+    joined = Query('length(join(@, `["","",""]`))').run(half, Meter())
+    assert joined == "4194304"
+    with pytest.raises(QueryError, match=r"join\(\) makes at most 4194304 characters"):
+        Query('join(@, `["","","",""]`)').run(half, Meter())
+
+
 def test_slices_are_charged_for() -> None:
     meter = Meter()
     before = meter.steps
