@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from assay.policy import syntax
-from assay.policy.cursor import MAX_PROBLEMS, meant
+from assay.policy import hints, syntax
+from assay.policy.cursor import MAX_PROBLEMS
 from assay.policy.source import PolicyProblem, Source, Span
 from assay.policy.syntax import ActionName, FunctionName, PropertyName, SectionName, Version
 
@@ -68,10 +68,14 @@ class _Checker:
         message = f"expected {expected}, {actual}" + (f"; {hint}" if hint else "")
         return self._source.problem(span, message, expected=expected)
 
+    def _too_old(self, span: Span, expected: str, least: Version) -> PolicyProblem:
+        hint = f"write `version={least};`"
+        return self._problem(span, expected, f"got version {self._version}", hint)
+
     def _section(self, section: syntax.Section) -> Iterator[PolicyProblem]:
         if section.name is SectionName.CONFIGURATION and self._version in _WITHOUT_CONFIGURATION:
-            got = f"got version {self._version}"
-            yield self._problem(section.span, "version 1.1 or later for configurationrules", got)
+            wanted = "version 1.1 or later for configurationrules"
+            yield self._too_old(section.span, wanted, Version.V1_1)
         for rule in section.rules:
             yield from self._rule(section.name, rule)
 
@@ -83,7 +87,11 @@ class _Checker:
         if action.name not in _ALLOWED[section]:
             allowed = ", ".join(f"{name}()" for name in ActionName if name in _ALLOWED[section])
             span = Span(action.span.start, action.span.start + len(action.name))
-            yield self._problem(span, f"one of {allowed} in {section}", f"got {action.name}()")
+            homes = [name for name in SectionName if action.name in _ALLOWED[name]]
+            hint = f"{action.name}() belongs in {' or '.join(homes)}"
+            yield self._problem(
+                span, f"one of {allowed} in {section}", f"got {action.name}()", hint
+            )
         if isinstance(action.claim, syntax.ClaimCopy):
             yield from self._name(action.claim.identifier, bound)
         elif isinstance(action.claim, syntax.NewClaim):
@@ -92,7 +100,7 @@ class _Checker:
     def _condition(self, condition: syntax.Condition, bound: set[str]) -> Iterator[PolicyProblem]:
         if condition.negated and self._version in _WITHOUT_FUNCTIONS:
             span = Span(condition.span.start, condition.span.start + 1)
-            yield self._problem(span, "version 1.2 for `!`", f"got version {self._version}")
+            yield self._too_old(span, "version 1.2 for `!`", Version.V1_2)
         for test in condition.tests:
             yield from self._expression(test.expression, bound)
         if condition.identifier is not None:
@@ -131,7 +139,8 @@ class _Checker:
     def _name(self, identifier: syntax.Identifier, bound: set[str]) -> Iterator[PolicyProblem]:
         if identifier.name not in bound:
             got = f"got `{identifier.name}`"
-            hint = meant(identifier.name, bound) or "names live in one rule, from left to right"
+            near = hints.meant(identifier.name, bound)
+            hint = near or "names live in one rule, from left to right"
             yield self._problem(identifier.span, "a name that a condition binds", got, hint)
 
     def _call(self, call: syntax.FunctionCall) -> Iterator[PolicyProblem]:
@@ -139,11 +148,10 @@ class _Checker:
         function = _FUNCTIONS.get(call.name)
         if function is None:
             got = f"got `{call.name}`"
-            yield self._problem(span, "a function", got, meant(call.name, _FUNCTIONS) or _known())
+            yield self._problem(span, "a function", got, hints.function(call.name))
             return
         if self._version in _WITHOUT_FUNCTIONS:
-            got = f"got version {self._version}"
-            yield self._problem(span, "version 1.2 for functions", got)
+            yield self._too_old(span, "version 1.2 for functions", Version.V1_2)
         if len(call.arguments) != ARITIES[function]:
             wanted = f"{ARITIES[function]} argument(s) of {function}"
             yield self._problem(span, wanted, f"got {len(call.arguments)}")
@@ -151,7 +159,3 @@ class _Checker:
 
 def _is_literal_other_than_string(expression: syntax.Expression) -> bool:
     return isinstance(expression, syntax.Literal) and not isinstance(expression.value, str)
-
-
-def _known() -> str:
-    return "there are " + ", ".join(_FUNCTIONS)

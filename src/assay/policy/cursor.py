@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Final
 
 from assay.policy.source import PolicyProblem, Source, Span, printable
-from assay.policy.tokens import MAX_TOKENS, Token, TokenKind, foreign_hint, tokenize
+from assay.policy.tokens import (
+    MAX_TOKENS,
+    TYPOGRAPHIC_QUOTES,
+    Token,
+    TokenKind,
+    foreign_hint,
+    tokenize,
+)
 
 MAX_PROBLEMS: Final = 50
 """Nobody reads more at once, and a text that is no policy has one at every token."""
 
 _SHOWN_TOKEN: Final = 40
 """Longer tokens are shortened in messages."""
-
-_LONGEST_WORD: Final = 40
-"""Longer words are not compared with keywords: the comparison is quadratic."""
 
 
 class UnexpectedTokenError(Exception):
@@ -126,6 +128,8 @@ class Cursor:
         before = self.previous
         if before.kind is not TokenKind.STRING:
             return ""
+        if TYPOGRAPHIC_QUOTES.intersection(before.text):
+            return 'the string before has a typographic quote; it ends at the next plain `"`'
         if "\n" in before.text or "\r" in before.text:
             line, _ = self.source.position(before.start)
             return f"the string that opens at line {line} runs over a line end: is it closed?"
@@ -142,22 +146,3 @@ def shown(token: Token) -> str:
         return f"U+{ord(token.text[0]):04X}"
     text = printable(token.text.splitlines()[0])
     return f"`{text[:_SHOWN_TOKEN]}…`" if len(text) > _SHOWN_TOKEN else f"`{text}`"
-
-
-def suggestion(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that `word` was probably meant to be."""
-    if len(word) > _LONGEST_WORD:
-        return None
-    folded = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.75)
-    return folded[close[0]] if close else None
-
-
-def meant(word: str, choices: Iterable[str]) -> str:
-    """A hint for a misspelled word; empty where nothing is near."""
-    near = suggestion(word, choices)
-    if near is None:
-        return ""
-    if near.lower() == word.lower():
-        return f"upper and lower case matter: write `{near}`"
-    return f"did you mean `{near}`?"

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from assay.policy import syntax
-from assay.policy.cursor import Cursor, UnexpectedTokenError, meant, suggestion
+from assay.policy import hints, syntax
+from assay.policy.cursor import Cursor, UnexpectedTokenError
 from assay.policy.source import PolicyProblem, Source
 from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
 from assay.policy.tokens import Token, TokenKind, string_value
@@ -32,13 +32,7 @@ _ACTIONS: Final = {name.value: name for name in ActionName}
 _PROPERTIES: Final = {name.value: name for name in PropertyName}
 _OPERATORS: Final = {operator.value: operator for operator in Operator}
 _BOOLEANS: Final = {"true": True, "false": False}
-_FUNCTIONS: Final = tuple(name.value for name in syntax.FunctionName)
 _RULE_STARTS: Final = frozenset({"=>", "[", "!", "}", ""})
-_WORDS_OF_ADFS: Final = {
-    "exists": "EXISTS is AD FS claim-rule syntax; a condition already asks for existence",
-    "not": "NOT EXISTS is AD FS claim-rule syntax; version 1.2 writes `![...]`",
-    "count": "COUNT is AD FS claim-rule syntax and has no counterpart",
-}
 _RESERVED: Final = frozenset(
     {"version", "claim", *_SECTIONS, *_ACTIONS, *_PROPERTIES, *_BOOLEANS},
 )
@@ -71,12 +65,12 @@ class _Parser:
         """`versionInfo` = "version" , "=" , versionNumber , ";"."""
         token = self.cursor.current
         if token.text != "version":
-            self.cursor.report_current("`version=1.0;`", _start_hint(token))
+            self.cursor.report_current("`version=1.0;`", hints.start(token))
             if token.text == "{":
                 self.cursor.stop()
             if token.kind is TokenKind.FOREIGN:
                 self.cursor.advance()
-            if suggestion(self.cursor.current.text, ["version"]) is None:
+            if hints.suggestion(self.cursor.current.text, ["version"]) is None:
                 return None
         try:
             return self._version_number()
@@ -93,7 +87,7 @@ class _Parser:
             raise self.cursor.unexpected("a version, major.minor", hint)
         self.cursor.advance()
         if not self.cursor.accept(";"):
-            self.cursor.report_current("`;`", "the version statement ends with `;`")
+            self.cursor.report_current("`;`", hints.version_end(self.cursor.current))
             if self.cursor.current.kind is not TokenKind.WORD:
                 self._skip_statement()
         return syntax.VersionStatement(number=token.text, span=token.span)
@@ -109,9 +103,8 @@ class _Parser:
         token = self.cursor.current
         name = _SECTIONS.get(token.text) if token.kind is TokenKind.WORD else None
         if name is None:
-            hint = "the version statement comes first" if token.text == "version" else ""
-            self.cursor.report_current("a section", hint or meant(token.text, _SECTIONS))
-            near = suggestion(token.text, _SECTIONS)
+            self.cursor.report_current("a section", hints.section(token))
+            near = hints.suggestion(token.text, _SECTIONS)
             if near is None or self.cursor.ahead().text != "{":
                 self._skip_to_section()
                 return None
@@ -149,7 +142,9 @@ class _Parser:
         while not self._at_section_end():
             self._rules += 1
             if self._rules > MAX_RULES:
-                self.cursor.report(self.cursor.current.span, f"at most {MAX_RULES} rules", "more")
+                self.cursor.report(
+                    self.cursor.current.span, f"at most {MAX_RULES} rules", "got more"
+                )
                 self.cursor.stop()
                 break
             try:
@@ -187,7 +182,7 @@ class _Parser:
         """`rule` = [ conditions ] , "=>" , action , ";"."""
         start = self.cursor.current.start
         conditions = () if self.cursor.current.text == "=>" else self._conditions()
-        self.cursor.expect("=>", self._arrow_hint())
+        self.cursor.expect("=>", hints.arrow(self.cursor.current, self.cursor.ahead()))
         action = self._action()
         span = self.cursor.span_from(start)
         if not self.cursor.accept(";"):
@@ -196,11 +191,6 @@ class _Parser:
             if not self._at_rule_start():
                 self._skip_rule()
         return syntax.Rule(conditions=conditions, action=action, span=span)
-
-    def _arrow_hint(self) -> str:
-        if self.cursor.current.text in {"[", "!"}:
-            return "conditions are joined with `&&`"
-        return ""
 
     def _conditions(self) -> tuple[syntax.Condition, ...]:
         """`conditions` = condition , { "&&" , condition }."""
@@ -229,7 +219,8 @@ class _Parser:
     def _binding(self) -> syntax.Identifier:
         token = self.cursor.current
         if self.cursor.ahead().text != ":":
-            raise self.cursor.unexpected("a condition or `=>`", _word_hint(token))
+            hint = hints.rule_start(token, self.cursor.ahead())
+            raise self.cursor.unexpected("a condition or `=>`", hint)
         if token.text in _RESERVED:
             raise self.cursor.unexpected("a name", f"`{token.text}` is a word of the language")
         self.cursor.advance()
@@ -240,25 +231,22 @@ class _Parser:
 
     def _condition_body(self) -> tuple[syntax.PropertyTest, ...]:
         """`body` = "[" , propertyTest , { "," , propertyTest } , "]"."""
-        self.cursor.expect("[", "a condition stands in `[` and `]`")
+        self.cursor.expect("[", hints.condition(self.cursor.current))
         tests = [self._property_test()]
         while self.cursor.accept(","):
             tests.append(self._property_test())
-        hint = ""
-        if self.cursor.current.text in {"&&", ";"}:
-            hint = "the tests of one condition are separated by commas"
         if not self.cursor.accept("]"):
-            raise self.cursor.unexpected("`,` or `]`", hint)
+            raise self.cursor.unexpected("`,` or `]`", hints.condition_end(self.cursor.current))
         return tuple(tests)
 
     def _property_test(self) -> syntax.PropertyTest:
         """`propertyTest` = property , comparison , expression."""
         start = self.cursor.current.start
-        name = self._property("a condition tests type, value, valueType or issuer")
+        name = self._property(hints.property_test(self.cursor.current))
         operator = _OPERATORS.get(self.cursor.current.text)
         if operator is None:
-            hints = {"=": "`=` assigns; a condition compares with `==`", "=>": "write `>=`"}
-            raise self.cursor.unexpected("a comparison", hints.get(self.cursor.current.text, ""))
+            hint = hints.comparison(self.cursor.current, self.cursor.ahead())
+            raise self.cursor.unexpected("a comparison", hint)
         self.cursor.advance()
         expression = self._expression(0)
         return syntax.PropertyTest(
@@ -273,7 +261,7 @@ class _Parser:
         token = self.cursor.current
         name = _PROPERTIES.get(token.text)
         if name is None:
-            raise self.cursor.unexpected("a property", meant(token.text, _PROPERTIES) or hint)
+            raise self.cursor.unexpected("a property", hints.meant(token.text, _PROPERTIES) or hint)
         self.cursor.advance()
         return name
 
@@ -292,7 +280,7 @@ class _Parser:
         elif token.text in _BOOLEANS:
             value = _BOOLEANS[token.text]
         else:
-            raise self.cursor.unexpected("a value", _value_hint(token))
+            raise self.cursor.unexpected("a value", hints.value(token))
         self.cursor.advance()
         return syntax.Literal(value=value, span=token.span)
 
@@ -307,7 +295,7 @@ class _Parser:
             return self._property_access()
         if following == "(":
             return self._function_call(depth)
-        raise self.cursor.unexpected("a value", _value_hint(token))
+        raise self.cursor.unexpected("a value", hints.value(token))
 
     def _property_access(self) -> syntax.PropertyAccess:
         """`propertyAccess` = identifier , "." , property."""
@@ -344,31 +332,30 @@ class _Parser:
         token = self.cursor.current
         name = _ACTIONS.get(token.text)
         if name is None:
-            raise self.cursor.unexpected("an action", meant(token.text, _ACTIONS))
+            raise self.cursor.unexpected("an action", hints.action(token))
         self.cursor.advance()
-        self.cursor.expect("(")
+        self.cursor.expect("(", f"an action is written with parentheses: {name}(...)")
         claim = None
         if name in {ActionName.PERMIT, ActionName.DENY}:
             self.cursor.expect(")", f"{name}() takes no argument")
         else:
             claim = self._claim_spec()
             if not self.cursor.accept(")"):
-                raise self.cursor.unexpected("`)`", self._after_claim_hint(claim))
+                copies = isinstance(claim, syntax.ClaimCopy)
+                expected = "`)`" if copies else "`,` or `)`"
+                hint = hints.claim_end(self.cursor.current, copies=copies)
+                raise self.cursor.unexpected(expected, hint)
         return syntax.Action(name=name, claim=claim, span=self.cursor.span_from(token.start))
-
-    def _after_claim_hint(self, claim: syntax.NewClaim | syntax.ClaimCopy) -> str:
-        if isinstance(claim, syntax.ClaimCopy):
-            return "claim= takes the name of a condition's claims and nothing else"
-        return ""
 
     def _claim_spec(self) -> syntax.NewClaim | syntax.ClaimCopy:
         """`claimSpec` = "claim" , "=" , identifier | assignment , { "," , assignment }."""
         start = self.cursor.current.start
         if self.cursor.accept("claim"):
-            self.cursor.expect("=")
+            self.cursor.expect("=", "an action assigns with one `=`")
             token = self.cursor.current
             if token.kind is not TokenKind.WORD:
-                raise self.cursor.unexpected("a name that a condition binds")
+                hint = "a name stands without quotes" if token.kind is TokenKind.STRING else ""
+                raise self.cursor.unexpected("a name that a condition binds", hint)
             self.cursor.advance()
             identifier = syntax.Identifier(name=token.text, span=token.span)
             return syntax.ClaimCopy(identifier=identifier, span=self.cursor.span_from(start))
@@ -380,47 +367,8 @@ class _Parser:
     def _assignment(self) -> syntax.Assignment:
         """`assignment` = property , "=" , expression."""
         token = self.cursor.current
-        hint = 'a claim is written type="name", value=expression'
-        if token.kind is TokenKind.WORD and self.cursor.ahead().text == ")":
-            hint = f"to copy a claim, write claim={token.text}"
-        name = self._property(hint)
+        name = self._property(hints.assignment(token, self.cursor.ahead()))
         self.cursor.expect("=", "an action assigns with one `=`")
         expression = self._expression(0)
         span = self.cursor.span_from(token.start)
         return syntax.Assignment(property=name, expression=expression, span=span)
-
-
-def _start_hint(token: Token) -> str:
-    if token.text == "{":
-        return "the JSON format of 2018 was retired; rewrite the policy in the language of 1.0"
-    if token.text in _SECTIONS:
-        return "the version statement is required and comes first"
-    if token.kind is TokenKind.WORD:
-        return meant(token.text, ["version"])
-    return ""
-
-
-def _word_hint(token: Token) -> str:
-    if token.text in _ACTIONS:
-        return f"write `=> {token.text}(...)`: the arrow is needed even without conditions"
-    folded = token.text.lower()
-    if folded in _WORDS_OF_ADFS:
-        return _WORDS_OF_ADFS[folded]
-    return "a name is followed by `:` and its condition"
-
-
-def _value_hint(token: Token) -> str:
-    folded = token.text.lower()
-    if token.kind is TokenKind.DECIMAL:
-        return "numbers are integers"
-    if token.text == "[":
-        return "there are no arrays; several claims of one type make a set"
-    if folded in _BOOLEANS:
-        return f"upper and lower case matter: write `{folded}`"
-    if folded in {"null", "none"}:
-        return "there is no null"
-    if token.kind is TokenKind.WORD:
-        near = suggestion(token.text, _FUNCTIONS)
-        spelled = f" or {near}(...)" if near else ""
-        return f'write {token.text}.value{spelled} or "{token.text}"'
-    return "a string, an integer, true, false or a property such as c.value can stand here"

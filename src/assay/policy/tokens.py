@@ -53,6 +53,8 @@ _PATTERN: Final = re.compile(
         | <[A-Za-z_][A-Za-z0-9_\ :-]{0,60}>
         | 0[xX][0-9A-Fa-f]++
         | -[0-9]++
+        | ->
+        | \$\{[^{}"\r\n]{1,60}\} | \{\{[^{}"\r\n]{1,60}\}\} | %[A-Za-z_][A-Za-z0-9_]{0,60}%
         | \#[^\r\n]*+
         | '[^'\r\n]*+'
         | &(?:amp|lt|gt|quot);
@@ -80,6 +82,7 @@ _KINDS: Final = {
 
 _ESCAPE: Final = re.compile(r'\\(["\\])')
 
+_PLACEHOLDER: Final = "this looks like a placeholder: put the value there, strings in double quotes"
 _HINTS: Final = (
     ('"', 'the string is not closed: its `"` has no partner'),
     ("\ufeff", "the text starts with a byte-order mark; save it as UTF-8 without one"),
@@ -89,25 +92,30 @@ _HINTS: Final = (
     ("|", "there is no `|`; write one rule for each alternative"),
     ("=~", "regular expressions are AD FS claim-rule syntax; compare with `==` or `!=`"),
     ("!~", "regular expressions are AD FS claim-rule syntax; compare with `==` or `!=`"),
-    ("+", "there is no `+`; version 1.2 joins strings with AppendString(a, b)"),
+    ("+", "there is no arithmetic; version 1.2 joins strings with AppendString(a, b)"),
+    ("->", "the arrow is `=>`"),
     ("-", "integers have no sign, and there is no arithmetic"),
     ("*", "there is no arithmetic"),
-    ("%", "there is no arithmetic"),
+    ("%", "there is no arithmetic; if this is a placeholder, put the value there"),
     ("/", "there is no arithmetic; a comment starts with `//`"),
     ("'", 'strings stand in double quotes, `"`'),
-    ("<", "this looks like a placeholder: put the value there, strings in double quotes"),
+    ("<", _PLACEHOLDER),
     ("\\", "a backslash outside a string: the text was probably escaped twice on its way"),
     ("&amp;", "the text is HTML-escaped; conditions are joined with `&&`"),
     ("&lt;", "the text is HTML-escaped; write `<`"),
     ("&gt;", "the text is HTML-escaped; write `>`"),
     ("&quot;", 'the text is HTML-escaped; write `"`'),
     ("&", "conditions are joined with `&&`"),
+    ("${", _PLACEHOLDER),
+    ("{{", _PLACEHOLDER),
     ("$", "names with `$` are claim types and stand in strings"),
     ("`", 'strings stand in double quotes, `"`'),
 )
 
-_CURLY: Final = frozenset("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb")
-
+TYPOGRAPHIC_QUOTES: Final = frozenset(
+    "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb"
+)
+"""They look like `"` or `'` and come from word processors."""
 
 MAX_TOKENS: Final = 100_000
 """Thirty times the largest published policy; keeps the reading of a hostile text under a second."""
@@ -136,7 +144,7 @@ def string_value(text: str) -> str:
 
 def foreign_hint(text: str) -> str:
     """What to do about a token that the language does not have."""
-    if text[0] in _CURLY:
+    if text[0] in TYPOGRAPHIC_QUOTES:
         return 'this is a typographic quote; strings stand in plain double quotes, `"`'
     if text[:2] in {"0x", "0X"}:
         # The interpreter refuses to write integers of more than a few thousand digits.

@@ -6,9 +6,7 @@ from assay.policy.cursor import (
     MAX_PROBLEMS,
     Cursor,
     UnexpectedTokenError,
-    meant,
     shown,
-    suggestion,
 )
 from assay.policy.source import Source, Span
 from assay.policy.tokens import MAX_TOKENS, tokenize
@@ -129,11 +127,10 @@ def test_a_token_is_quoted_as_one_short_line(text: str, expected: str) -> None:
     assert shown(tokenize(text)[0]) == expected
 
 
-def test_misspelled_words_have_a_suggestion() -> None:
-    choices = ["issue", "valueType"]
+def test_a_string_that_ends_with_a_typographic_quote_is_suspected() -> None:
+    reader = cursor('"11\u201d, "b"')
+    reader.advance()
 
-    assert suggestion("isue", choices) == "issue"
-    assert suggestion("x" * 1_000_000, choices) is None
-    assert meant("isue", choices) == "did you mean `issue`?"
-    assert meant("VALUETYPE", choices) == "upper and lower case matter: write `valueType`"
-    assert meant("zzz", choices) == ""
+    reader.report_current("x")
+
+    assert "the string before has a typographic quote" in reader.problems[0].message

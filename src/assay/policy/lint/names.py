@@ -12,7 +12,7 @@ from assay.claims import ValueType
 from assay.claims.model import value_type_of
 from assay.claims.names import ClaimName, Where
 from assay.policy import syntax
-from assay.policy.cursor import meant
+from assay.policy.hints import meant
 from assay.policy.lint.subject import (
     LintFinding,
     PlacedRule,

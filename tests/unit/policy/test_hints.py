@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from assay.policy import PolicySyntaxError, compile_policy
+from assay.policy.hints import meant, suggestion
+
+
+def first_message(text: str) -> str:
+    with pytest.raises(PolicySyntaxError) as caught:
+        compile_policy(text)
+    return caught.value.problems[0].message
+
+
+def test_misspelled_words_have_a_suggestion() -> None:
+    choices = ["issue", "valueType"]
+
+    assert suggestion("isue", choices) == "issue"
+    assert suggestion("x" * 1_000_000, choices) is None
+    assert meant("isue", choices) == "did you mean `issue`?"
+    assert meant("VALUETYPE", choices) == "upper and lower case matter: write `valueType`"
+    assert meant("zzz", choices) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("package policy", "a policy starts with its version"),
+        ("eyJhbGciOiJub25lIn0.e30.", "this looks like a JWS"),
+        ("version=1.0.0;", "two numbers, such as 1.0"),
+        ("version=1.0;=> permit();", "each with its rules in braces"),
+        ("version=1.0;version=1.1;", "the version statement comes first, once"),
+    ],
+)
+def test_what_stands_around_rules_is_explained(text: str, hint: str) -> None:
+    assert hint in first_message(text)
+
+
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ('type=="a" => permit();', "a condition stands in brackets: `[type...]`"),
+        ('c[type=="a"] => permit();', "write `c:[...]`"),
+        ('c=[type=="a"] => permit();', "a name is followed by `:` and its condition"),
+        ('(c:[type=="a"]) => permit();', "conditions are not grouped"),
+        ("=> permit();;", "one `;` ends a rule"),
+        ('[type=="a" => permit();', "the condition is not closed"),
+        ('[type=="a"] and [type=="b"] => permit();', "joined with `&&`"),
+        ('[type=="a"], [type=="b"] => permit();', "joined with `&&`"),
+        ('![type=="a"] ![type=="b"] => permit();', "joined with `&&`"),
+        ('[type=="a"] OR [type=="b"] => permit();', "one rule for each alternative"),
+        ('[type=="a"] -> permit();', "the arrow is `=>`"),
+        ('[type=="a"] = > permit();', "write `=>` in one piece"),
+        ("[] => permit();", "write `=>` alone"),
+        ('["a"==type] => permit();', "the property stands on the left"),
+        ("[1==value] => permit();", "the property stands on the left"),
+        ("[value=<1] => permit();", "write `<=`"),
+        ("[value=1] => permit();", "compares with `==`"),
+        ("[value==[1]] => permit();", "JsonToClaimValue"),
+        ("[value>=1+1] => permit();", "there is no arithmetic"),
+        ("=> permit;", "written with parentheses: permit(...)"),
+        ("=> allow();", "the actions are permit, deny, add, issue, issueproperty"),
+        ('=> add(type="a" value=1);', "separated by commas"),
+        ('c:[type=="a"] => add(claim==c);', "assigns with one `=`"),
+        ('c:[type=="a"] => add(claim="c");', "a name stands without quotes"),
+        ('=> add(store="x");', "store= is AD FS claim-rule syntax"),
+        ('=> add(type="a", value=RegExReplace("a"));', "RegExReplace is AD FS"),
+        ('=> add(type="a", value={{svn}});', "placeholder"),
+        ('=> add(type="a", value=${SVN});', "placeholder"),
+        ('=> add(type="a", value=%SVN%);', "placeholder"),
+    ],
+)
+def test_what_stands_in_rules_is_explained(rule: str, hint: str) -> None:
+    assert hint in first_message(f"version=1.2;authorizationrules{{{rule}}};")
+
+
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ("issuancerules{=> permit();};", "permit() belongs in authorizationrules"),
+        (
+            'authorizationrules{=> issueproperty(type="a", value=1);};',
+            "belongs in configurationrules or issuancerules",
+        ),
+        ("configurationrules{};", "write `version=1.1;`"),
+        ('issuancerules{![type=="a"] => add(type="b", value=1);};', "write `version=1.2;`"),
+        ('issuancerules{=> add(type="b", value=NegateBool(true));};', "write `version=1.2;`"),
+    ],
+)
+def test_what_a_version_or_section_lacks_is_explained(rule: str, hint: str) -> None:
+    assert hint in first_message(f"version=1.0;{rule}")
