@@ -8,7 +8,7 @@ from assay.policy.compiler import MAX_POLICY_BYTES, compile_policy
 from assay.policy.defaults import default_policy
 from assay.policy.digest import policy_hash
 from assay.policy.evaluation import CompiledPolicy, Decision, Evaluation
-from assay.policy.explain import RuleRecord, RuleReference
+from assay.policy.explain import ConditionRecord, RuleRecord, RuleReference
 from assay.policy.format import format_policy
 from assay.policy.lint import LintFinding, lint_policy
 from assay.policy.source import PolicyEvaluationError, PolicyProblem, PolicySyntaxError
@@ -16,6 +16,7 @@ from assay.policy.source import PolicyEvaluationError, PolicyProblem, PolicySynt
 __all__ = [
     "MAX_POLICY_BYTES",
     "CompiledPolicy",
+    "ConditionRecord",
     "Decision",
     "Evaluation",
     "LintFinding",

@@ -70,10 +70,12 @@ class Evaluation:
     @property
     def explanation(self) -> str:
         """One sentence: which rule decided because of which claim, or what was missing."""
-        if self._rule is None:
-            return explain.explain_no_permit(self._program, self._incoming)
-        reason = explain.explain_decision(self._program, self._incoming, self._rule)
-        return ("permitted by " if self.decision is Decision.PERMIT else "denied by ") + reason
+        return explain.sentence(self.reasons)
+
+    @property
+    def reasons(self) -> tuple[RuleRecord, ...]:
+        """The record of `rule`; where there is none, of each rule with permit(), closest first."""
+        return explain.reasons(self._program, self._incoming, self._rule)
 
     @property
     def trace(self) -> tuple[RuleRecord, ...]:

@@ -7,13 +7,14 @@ saw, and an evaluation that nobody asks about costs nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from assay.claims import Claim, ClaimIssuer, ClaimValue
 from assay.policy import syntax
 from assay.policy.compile import CompiledRule, Program, literal_type, run_rules
+from assay.policy.hints import meant
 from assay.policy.meter import MAX_STEPS, OutOfStepsError
 from assay.policy.run import Run
 from assay.policy.source import PolicyEvaluationError, Source, printable
@@ -22,7 +23,13 @@ from assay.policy.syntax import ActionName, PropertyName, SectionName
 _SHOWN_RULE: Final = 2_000
 _SHOWN_STRING: Final = 70
 _SHOWN_VALUES: Final = 3
-_SHOWN_NEEDS: Final = 3
+_SHOWN_CONDITIONS: Final = 3
+_KEPT_CLAIMS: Final = 16
+"""Of what a condition looked at: thousands of rules can look at thousands of claims."""
+
+_SUGGESTIONS: Final = 32
+_MOST_NAMES: Final = 256
+"""How many names are compared in one account, and with how many: it costs as much as rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +47,51 @@ class RuleReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionRecord:
+    """What became of one condition of a rule."""
+
+    held: bool
+    expected: str
+    """In the field's words: `x-ms-sgx-svn >= 5`."""
+
+    actual: str
+    """What there was: `the evidence has 3`."""
+
+    claims: tuple[Claim, ...]
+    """What it looked at, up to sixteen: the claims of its type; where it names no type, those
+    that met it."""
+
+    matched: tuple[Claim, ...]
+    """The claims that met it, up to sixteen; none for a negated condition."""
+
+    def __str__(self) -> str:
+        return f"{self.expected}, {self.actual}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRecord:
     """What became of one rule."""
 
     section: SectionName
+    action: ActionName
     rule: RuleReference
-    fired: bool
-    needs: tuple[str, ...]
-    """For a rule that did not fire, each condition that failed and what there was instead."""
+    conditions: tuple[ConditionRecord, ...]
+    """All of them, in the order of the text."""
 
-    matched: tuple[tuple[Claim, ...], ...]
-    """For a rule that fired, the claims that met each condition; none for a negated one."""
+    @property
+    def fired(self) -> bool:
+        """Whether its action ran."""
+        return all(condition.held for condition in self.conditions)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """For a rule that did not fire, each condition that failed and what there was instead."""
+        return tuple(str(condition) for condition in self.conditions if not condition.held)
+
+    @property
+    def matched(self) -> tuple[tuple[Claim, ...], ...]:
+        """For a rule that fired, the claims that met each condition; none for a negated one."""
+        return tuple(condition.matched for condition in self.conditions) if self.fired else ()
 
 
 def reference(rule: CompiledRule, source: Source) -> RuleReference:
@@ -74,39 +115,56 @@ def trace(program: Program, incoming: Iterable[Claim], *, decided: bool) -> tupl
     return tuple(replay.record(section, rule) for section, rules in sections for rule in rules)
 
 
-def explain_decision(program: Program, incoming: Iterable[Claim], index: int) -> str:
-    """Why the rule with `index` fired: `the rule at line 4: x-ms-sgx-is-debuggable is true`."""
-    replay = _Replay(program, incoming)
-    position = index - len(program.configuration)
-    for rule in program.authorization[:position]:
-        replay.step(rule)
-    return replay.account(program.authorization[position])
+def reasons(
+    program: Program, incoming: Iterable[Claim], index: int | None
+) -> tuple[RuleRecord, ...]:
+    """Why the evidence was decided on as it was.
 
-
-def explain_no_permit(program: Program, incoming: Iterable[Claim]) -> str:
-    """Why nothing permitted: the rule that came closest and what it lacked."""
+    Where the rule with `index` decided, its record. Where none did, the records of all rules
+    with permit(), the one that lacks least first.
+    """
     replay = _Replay(program, incoming)
-    closest: tuple[CompiledRule, list[str]] | None = None
+    records = []
     for rule in program.authorization:
-        if rule.node.action.name is ActionName.PERMIT:
-            needs = replay.needs(rule)
-            if closest is None or len(needs) < len(closest[1]):
-                closest = rule, needs
-        replay.step(rule)
-    if closest is None:
+        if rule.index == index:
+            return (replay.record(SectionName.AUTHORIZATION, rule),)
+        if index is None and rule.node.action.name is ActionName.PERMIT:
+            records.append(replay.record(SectionName.AUTHORIZATION, rule))
+        else:
+            replay.step(rule)
+    return tuple(sorted(records, key=lambda record: len(record.needs)))
+
+
+def sentence(records: Sequence[RuleRecord]) -> str:
+    """The `reasons` of a decision as one sentence.
+
+    `denied by the rule at line 4: x-ms-sgx-is-debuggable is true`, or `no rule permitted; the
+    closest is line 7: it needs x-ms-sgx-svn >= 5, the evidence has 3`.
+    """
+    if not records:
         return "no rule permitted: the policy has no rule with permit()"
-    line, _ = program.source.position(closest[0].node.span.start)
-    return f"no rule permitted; the closest is line {line}: it needs {_listed(closest[1])}"
+    first = records[0]
+    if not first.fired:
+        needs = _listed(first.needs)
+        return f"no rule permitted; the closest is line {first.rule.line}: it needs {needs}"
+    decided = "denied" if first.action is ActionName.DENY else "permitted"
+    account = f"{decided} by the rule at line {first.rule.line}"
+    if not first.conditions:
+        return f"{account}, which has no condition"
+    return f"{account}: {_listed([_held(condition) for condition in first.conditions])}"
 
 
 class _Replay:
     """An evaluation run again, rule by rule, with questions asked in between."""
 
     def __init__(self, program: Program, incoming: Iterable[Claim]) -> None:
+        claims = tuple(incoming)
         self._program = program
         self._source = program.source
-        self._run = Run(tuple(incoming), program.looked_at)
+        self._run = Run(claims, program.looked_at)
+        self._incoming = frozenset(claim.type for claim in claims)
         self._passed: list[CompiledRule] = []
+        self._suggestions = _SUGGESTIONS
         # Questions have steps of their own: the run must end as it did when nobody asked.
         self._spare = MAX_STEPS
 
@@ -115,67 +173,58 @@ class _Replay:
         run_rules((rule,), self._run, self._source)
         self._passed.append(rule)
 
-    def account(self, rule: CompiledRule) -> str:
-        """Why `rule`, which is next, fires."""
-        line, _ = self._source.position(rule.node.span.start)
-        reasons = [self._held(condition) for condition in rule.node.conditions]
-        if not reasons:
-            return f"the rule at line {line}, which has no condition"
-        return f"the rule at line {line}: {_listed(reasons)}"
-
     def record(self, section: SectionName, rule: CompiledRule) -> RuleRecord:
         """Run `rule` and note what became of it."""
-        environment: list[Sequence[Claim]] = []
-        needs = self.needs(rule, environment)
+        # Before its action, which may add claims of the same types.
+        conditions = tuple(self._conditions(rule))
         self.step(rule)
         return RuleRecord(
             section=section,
+            action=rule.node.action.name,
             rule=reference(rule, self._source),
-            fired=not needs,
-            needs=tuple(needs),
-            matched=() if needs else tuple(tuple(claims) for claims in environment),
+            conditions=conditions,
         )
 
-    def needs(
-        self, rule: CompiledRule, environment: list[Sequence[Claim]] | None = None
-    ) -> list[str]:
-        """What `rule`, which is next, lacks: a phrase for each condition that fails."""
-        met = [] if environment is None else environment
+    def _conditions(self, rule: CompiledRule) -> Iterator[ConditionRecord]:
+        met: list[Sequence[Claim]] = []
         steps = self._run.steps
-        needs: list[str] = []
+        failed = False
         for condition, matches in zip(rule.node.conditions, rule.conditions, strict=True):
             # Up to the first failure the evaluation did the same; what comes after is extra.
-            self._run.steps = self._spare if needs else MAX_STEPS
+            self._run.steps = self._spare if failed else MAX_STEPS
             try:
                 claims = matches(self._run, met)
             except (PolicyEvaluationError, OutOfStepsError):
                 # The evaluation did not come here: a condition before this one failed.
                 claims = None
-            if needs:
+            if failed:
                 self._spare = max(0, self._run.steps)
-            if claims is None:
-                needs.append(self._lacked(condition))
-            # A copy: the working set's own list grows.
-            met.append(() if claims is None else tuple(claims))
+            failed = failed or claims is None
+            met.append(() if claims is None else claims)
+            yield self._condition(condition, claims)
         self._run.steps = steps
-        return needs
 
-    def _lacked(self, condition: syntax.Condition) -> str:
-        wanted = _wanted(condition, self._source)
+    def _condition(
+        self, condition: syntax.Condition, matched: Sequence[Claim] | None
+    ) -> ConditionRecord:
         name = literal_type(condition)
-        if condition.negated:
-            return f"no claim with {wanted}, and there is one"
+        claims: Sequence[Claim] = () if matched is None else matched
+        looked_at = claims if name is None else self._run.by_type.get(name, ())
         if name is None:
-            return f"a claim with {wanted}, and there is none"
-        claims = self._run.by_type.get(name, [])
-        if not claims:
-            return f"{wanted}, {self._absence(name)}"
-        shown = [_shown_value(claim, condition) for claim in claims[:_SHOWN_VALUES]]
-        if len(claims) > _SHOWN_VALUES:
-            shown.append("…")
-        made = all(claim.issuer is ClaimIssuer.POLICY for claim in claims)
-        has = "the policy set it to" if made else "the evidence has"
-        return f"{wanted}, {has} {', '.join(shown)}"
+            # A negated condition holds where there is none, any other where there is one.
+            there = condition.negated is (matched is None)
+            actual = "there is one" if there else "there is none"
+        elif looked_at:
+            actual = _present(looked_at, condition)
+        else:
+            actual = self._absence(name)
+        return ConditionRecord(
+            held=matched is not None,
+            expected=_stated(condition, self._source),
+            actual=actual,
+            claims=tuple(looked_at[:_KEPT_CLAIMS]),
+            matched=tuple(claims[:_KEPT_CLAIMS]),
+        )
 
     def _absence(self, name: str) -> str:
         for rule in self._passed:
@@ -183,14 +232,26 @@ class _Replay:
                 line, _ = self._source.position(rule.node.span.start)
                 wanted = [_stated(condition, self._source) for condition in rule.node.conditions]
                 return f"which the rule at line {line} adds given {_listed(wanted)}"
-        return "the evidence has no such claim"
+        near = ""
+        if self._suggestions and len(self._incoming) <= _MOST_NAMES:
+            self._suggestions -= 1
+            near = meant(name, self._incoming)
+        return "the evidence has no such claim" + (f" ({near})" if near else "")
 
-    def _held(self, condition: syntax.Condition) -> str:
-        name = literal_type(condition)
-        claims = [] if name is None else self._run.by_type.get(name, [])
-        if len(claims) == 1 and not condition.negated:
-            return f"{name} is {_json(claims[0].value)}"
-        return _stated(condition, self._source)
+
+def _held(condition: ConditionRecord) -> str:
+    if len(condition.claims) == 1 and condition.matched == condition.claims:
+        claim = condition.claims[0]
+        return f"{claim.type} is {_json(claim.value)}"
+    return condition.expected
+
+
+def _present(claims: Sequence[Claim], condition: syntax.Condition) -> str:
+    shown = [_shown_value(claim, condition) for claim in claims[:_SHOWN_VALUES]]
+    if len(claims) > _SHOWN_VALUES:
+        shown.append("…")
+    made = all(claim.issuer is ClaimIssuer.POLICY for claim in claims)
+    return f"{'the policy set it to' if made else 'the evidence has'} {', '.join(shown)}"
 
 
 def _shown_value(claim: Claim, condition: syntax.Condition) -> str:
@@ -243,7 +304,7 @@ def _shortened(text: str, limit: int) -> str:
 
 
 def _listed(phrases: Sequence[str]) -> str:
-    shown = list(phrases[:_SHOWN_NEEDS])
-    if len(phrases) > _SHOWN_NEEDS:
-        shown.append(f"and {len(phrases) - _SHOWN_NEEDS} more")
+    shown = list(phrases[:_SHOWN_CONDITIONS])
+    if len(phrases) > _SHOWN_CONDITIONS:
+        shown.append(f"and {len(phrases) - _SHOWN_CONDITIONS} more")
     return "; ".join(shown)

@@ -31,7 +31,12 @@ def evaluate(rules: str, *claims: Claim, issuance: str = "") -> Evaluation:
             '![type=="none", value==1] => deny();',
             "denied by the rule at line 4: no claim with none == 1",
         ),
-        ("[value==true] => deny();", "denied by the rule at line 4: a claim with value == true"),
+        ("[value==true] => deny();", "denied by the rule at line 4: debuggable is true"),
+        ("[value>2] => deny();", "denied by the rule at line 4: a claim with value > 2"),
+        (
+            '![type=="s", value=="y"] => deny();',
+            'denied by the rule at line 4: no claim with s == "y"',
+        ),
         ('[type=="svn", value>=2] => deny();', "denied by the rule at line 4: svn >= 2"),
         (
             '=> add(type="a", value=1); [type=="a"] => permit();',
@@ -61,8 +66,9 @@ def test_a_decision_is_explained_by_its_rule_and_claims(rules: str, sentence: st
         ('[value>=5, type=="svn"] => permit();', "svn >= 5, the evidence has 3"),
         ('[type=="none"] => permit();', "none, the evidence has no such claim"),
         ('[type=="a\\"b\\\\"] => permit();', 'a"b\\, the evidence has no such claim'),
-        ("[value==77] => permit();", "a claim with value == 77, and there is none"),
-        ('![type=="svn"] => permit();', "no claim with svn, and there is one"),
+        ("[value==77] => permit();", "a claim with value == 77, there is none"),
+        ('![type=="svn"] => permit();', "no claim with svn, the evidence has 3"),
+        ("![value==3] => permit();", "no claim with value == 3, there is one"),
         (
             '[type=="role", value=="admin", issuer=="AttestationService"] => permit();',
             (
@@ -133,6 +139,7 @@ def test_the_trace_records_every_rule_that_ran() -> None:
     )
 
     denied, permitted, issued = outcome.trace
+    assert [record.action for record in outcome.trace] == ["deny", "permit", "issue"]
     assert (denied.fired, denied.needs) == (False, ("b, the evidence has no such claim",))
     assert denied.section is SectionName.AUTHORIZATION
     assert denied.matched == ()
@@ -175,3 +182,75 @@ def test_an_expensive_question_does_not_change_what_happened() -> None:
 
     assert "closest is line 254" in outcome.explanation
     assert not any(record.fired for record in outcome.trace)
+
+
+def test_each_condition_is_recorded_with_what_it_asked_for_and_what_there_was() -> None:
+    claims = (Claim("a", 1), Claim("a", 2), Claim("b", "x"))
+    (record,) = evaluate(
+        'c:[type=="a", value>=2] && [type=="b", value=="y"] && [value==2] => permit();', *claims
+    ).trace
+
+    first, second, third = record.conditions
+    assert (first.held, first.expected, first.actual) == (True, "a >= 2", "the evidence has 1, 2")
+    assert (first.claims, first.matched) == (claims[:2], claims[1:2])
+    assert (second.held, str(second)) == (False, 'b == "y", the evidence has "x"')
+    assert (second.claims, second.matched) == (claims[2:], ())
+    assert (third.held, third.actual, third.claims) == (True, "there is one", claims[1:2])
+    assert not record.fired
+    assert record.matched == ()
+
+
+def test_a_negated_condition_that_names_no_type_says_whether_there_is_one() -> None:
+    (record,) = evaluate("![value==1] && ![value==2] => permit();", Claim("a", 1)).trace
+
+    assert [str(condition) for condition in record.conditions] == [
+        "no claim with value == 1, there is one",
+        "no claim with value == 2, there is none",
+    ]
+
+
+def test_a_record_keeps_a_few_of_many_claims() -> None:
+    claims = [Claim("a", value) for value in range(100)]
+
+    (record,) = evaluate('[type=="a"] => permit();', *claims).trace
+
+    assert record.conditions[0].claims == record.matched[0] == tuple(claims[:16])
+
+
+def test_an_absent_claim_with_a_near_name_is_suspected_to_be_meant() -> None:
+    claim = Claim("x-ms-sgx-svn", 3)
+
+    outcome = evaluate('[type=="x-ms-sgx-svm"] => permit();', claim)
+
+    assert outcome.explanation.endswith(
+        "the evidence has no such claim (did you mean `x-ms-sgx-svn`?)"
+    )
+
+
+def test_names_are_compared_a_few_times_only() -> None:
+    rules = '[type=="sgx-svm"] => permit();\n' * 50
+    many = [Claim(f"c{index}", 1) for index in range(300)]
+
+    suspected = [record.needs for record in evaluate(rules, Claim("sgx-svn", 1)).trace]
+
+    assert sum("did you mean" in needs[0] for needs in suspected) == 32
+    assert "did you mean" not in evaluate(rules, Claim("sgx-svn", 1), *many).explanation
+
+
+def test_the_reasons_of_a_decision_are_the_rule_that_decided() -> None:
+    denied = evaluate('=> permit();\n[type=="a"] => deny();\n=> deny();', Claim("a", 1))
+
+    assert [record.rule for record in denied.reasons] == [denied.rule]
+    assert denied.reasons[0].fired
+
+
+def test_the_reasons_of_a_refusal_are_the_permitting_rules_closest_first() -> None:
+    outcome = evaluate(
+        '[type=="a"] && [type=="b"] => permit();\n'
+        '[type=="c"] => add(type="d", value=1);\n'
+        '[type=="e"] => permit();\n'
+        '[type=="f"] => deny();'
+    )
+
+    assert [record.rule.line for record in outcome.reasons] == [6, 4]
+    assert evaluate("").reasons == ()

@@ -7,6 +7,7 @@ def test_what_is_exported_is_there() -> None:
     assert set(assay.policy.__all__) == {
         "MAX_POLICY_BYTES",
         "CompiledPolicy",
+        "ConditionRecord",
         "Decision",
         "Evaluation",
         "LintFinding",
