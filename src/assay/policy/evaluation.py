@@ -42,7 +42,10 @@ class Decision(StrEnum):
 class Evaluation:
     """The outcome of one evaluation; the account of it is made when asked for."""
 
-    __slots__ = ("_incoming", "_program", "_rule", "decision", "issued", "properties")
+    __slots__ = (
+        *("_incoming", "_program", "_reasons", "_rule"),
+        *("decision", "issued", "properties"),
+    )
 
     def __init__(self, program: Program, incoming: tuple[Claim, ...], run: Run) -> None:
         """Decide.
@@ -52,6 +55,7 @@ class Evaluation:
         """
         self._program = program
         self._incoming = incoming
+        self._reasons: tuple[RuleRecord, ...] | None = None
         self._rule = run.permit if run.deny is None else run.deny
         self.decision = _decision(run)
         self.issued: Mapping[str, JsonValue] = json_members(run.issued)
@@ -75,7 +79,9 @@ class Evaluation:
     @property
     def reasons(self) -> tuple[RuleRecord, ...]:
         """The record of `rule`; where there is none, of each rule with permit(), closest first."""
-        return explain.reasons(self._program, self._incoming, self._rule)
+        if self._reasons is None:
+            self._reasons = explain.reasons(self._program, self._incoming, self._rule)
+        return self._reasons
 
     @property
     def trace(self) -> tuple[RuleRecord, ...]:

@@ -50,6 +50,9 @@ class RuleReference:
 class ConditionRecord:
     """What became of one condition of a rule."""
 
+    claim_type: str | None
+    """The type of claims that it asks for by name."""
+
     held: bool
     expected: str
     """In the field's words: `x-ms-sgx-svn >= 5`."""
@@ -219,6 +222,7 @@ class _Replay:
         else:
             actual = self._absence(name)
         return ConditionRecord(
+            claim_type=name,
             held=matched is not None,
             expected=_stated(condition, self._source),
             actual=actual,

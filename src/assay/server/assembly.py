@@ -166,6 +166,7 @@ def _definition(
         ),
         roots=_roots(chosen.roots, platform),
         evaluation=EvaluationSelection.parse(str(settings.collateral.evaluation)),
+        policy_explanations=chosen.policy_explanations,
         policies=_policies(settings),
     )
 

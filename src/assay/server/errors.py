@@ -9,7 +9,7 @@ Source: MAA protocol, section 11; Azure REST API guidelines, "Error condition re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -25,10 +25,22 @@ from assay.errors import (
     StoreUnavailableError,
     UntrustedEvidenceError,
 )
-from assay.policy import PolicySyntaxError
+from assay.policy import PolicySyntaxError, RuleRecord
+from assay.service.attestation import PolicyRefusalError
+from assay.service.instances import PolicyExplanations
 
 _MAX_MESSAGE: Final = 2000
 _MAX_DETAILS: Final = 32
+_MAX_REASONS: Final = 8
+"""Rules of a refusal, and conditions of a rule."""
+
+# What MAA says, recorded and documented; what it says of a function that fails is not known.
+_BARE_REFUSALS: Final = {
+    "deny": "Policy Engine Exception: A Deny claim was issued, authorization failed.",
+    "no-permit": "Policy Engine Exception: No Permit claim was issued in the authorizationrules "
+    "section, authorization failed.",
+    "error": "Policy Evaluation Error has occurred",
+}
 
 _COLLATERAL_RETRY_SECONDS: Final = 5
 """Clients sleep this long up to three times, so no longer than somebody waits."""
@@ -74,6 +86,18 @@ class Detail:
     code: str
     message: str
     target: str
+    details: tuple[Detail, ...] = ()
+
+    def members(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        members: dict[str, JsonValue] = {
+            "code": self.code,
+            "message": _text(self.message),
+            "target": _text(self.target),
+        }
+        if self.details:
+            members["details"] = [detail.members() for detail in self.details]
+        return members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +122,7 @@ class ErrorAnswer:
         if self.target is not None:
             error["target"] = _text(self.target)
         if self.details:
-            error["details"] = [
-                {"code": detail.code, "message": _text(detail.message), "target": detail.target}
-                for detail in self.details[:_MAX_DETAILS]
-            ]
+            error["details"] = [detail.members() for detail in self.details[:_MAX_DETAILS]]
         if self.inner_code is not None:
             error["innererror"] = {"code": self.inner_code}
         return encode_json({"error": error})
@@ -195,6 +216,36 @@ def _denied(error: AssayError) -> ErrorAnswer:
     )
 
 
+def _refused_by_policy(error: AssayError) -> ErrorAnswer:
+    assert isinstance(error, PolicyRefusalError)  # noqa: S101  the table says so
+    if error.explanations is PolicyExplanations.MINIMAL:
+        message = _BARE_REFUSALS[error.decision]
+        return ErrorAnswer(status=400, code="PolicyEvaluationError", message=message)
+    rules = tuple(_rule_detail(record) for record in error.reasons[:_MAX_REASONS])
+    answer = _denied(error)
+    return replace(
+        answer, details=tuple(replace(detail, details=rules) for detail in answer.details)
+    )
+
+
+def _rule_detail(record: RuleRecord) -> Detail:
+    """A rule with the conditions that decided: all where it fired, else those that failed."""
+    conditions = [item for item in record.conditions if item.held is record.fired]
+    return Detail(
+        code="policy.rule.fired" if record.fired else "policy.rule.unmet",
+        message=record.rule.text,
+        target=f"line {record.rule.line}, column {record.rule.column}",
+        details=tuple(
+            Detail(
+                code="policy.condition.held" if item.held else "policy.condition.failed",
+                message=f"expected {item.expected}, {item.actual}",
+                target=item.claim_type or "claims",
+            )
+            for item in conditions[:_MAX_REASONS]
+        ),
+    )
+
+
 def _not_a_policy(error: AssayError) -> ErrorAnswer:
     assert isinstance(error, PolicySyntaxError)  # noqa: S101  the table says so
     details = tuple(
@@ -269,6 +320,7 @@ _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer
     (MalformedEvidenceError, _bad_evidence),
     (UntrustedEvidenceError, _bad_evidence),
     (CollateralUnavailableError, _no_collateral),
+    (PolicyRefusalError, _refused_by_policy),
     (PolicyDeniedError, _denied),
     (PolicySyntaxError, _not_a_policy),
     (PolicyError, _failed_policy),

@@ -18,6 +18,7 @@ from msgspec import Meta
 from assay.appraisal import MAA_ACCEPTED_TCB, Compatibility
 from assay.endorsements.tcb import TcbStatus
 from assay.keys import KeyEncryptionKey, SigningAlgorithm
+from assay.service.instances import PolicyExplanations
 from assay.store import TrustModel
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
@@ -84,6 +85,10 @@ class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     expired_collateral_grace_hours: Annotated[float, Meta(ge=0, le=24 * 366)] = 0
     tcb_claims_in_token: bool = False
+    policy_explanations: PolicyExplanations = PolicyExplanations.FULL
+    """Whether callers learn why the policy refused them, or that it did, as in MAA. The log has
+    the reasons either way."""
+
     policies: PolicyTexts = PolicyTexts()
     policy_files: PolicyFiles = PolicyFiles()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -32,7 +32,8 @@ from assay.errors import (
     PolicyDeniedError,
     UntrustedEvidenceError,
 )
-from assay.service.instances import Instance, read_policy
+from assay.policy import Decision, RuleRecord
+from assay.service.instances import Instance, PolicyExplanations, read_policy
 from assay.token import attestation_claims, sign_token, unsecured_token
 
 _JTI_BYTES: Final = 32
@@ -71,7 +72,7 @@ class AttestationService:
             CollateralUnavailableError: Collateral is missing or out of date.
             PolicySyntaxError: The draft policy is not a policy.
             PolicyEvaluationError: A configuration rule of the draft policy fails.
-            PolicyDeniedError: The policy refused the evidence, or failed on it.
+            PolicyRefusalError: The policy refused the evidence, or failed on it.
         """
         # 1. The policy that decides. Compiling a stranger's text may take a while.
         if draft_policy is None:
@@ -95,7 +96,7 @@ class AttestationService:
             ),
         )
         if result.verdict is not Verdict.PERMIT:
-            raise refusal(result)
+            raise refusal(result, explanations=instance.definition.policy_explanations)
         # 4. The token.
         token = self._issue(instance, result, now, signed=draft_policy is None)
         return Attestation(token=token, result=result)
@@ -117,7 +118,30 @@ class AttestationService:
         return unsecured_token(claims, kid=instance.keys.active.kid, issuer=instance.issuer)
 
 
-def refusal(result: AppraisalResult) -> AssayError:
+class PolicyRefusalError(PolicyDeniedError):
+    """The policy of an instance refused the evidence, or failed on it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        findings: Sequence[Finding],
+        decision: str,
+        reasons: Sequence[RuleRecord] = (),
+        explanations: PolicyExplanations = PolicyExplanations.FULL,
+    ) -> None:
+        super().__init__(message, findings=findings)
+        self.decision = decision
+        """`deny`, `no-permit` or `error`."""
+        self.reasons = tuple(reasons)
+        """The rule that denied; without one, those that would have permitted, closest first."""
+        self.explanations = explanations
+        """How much of this the caller may learn."""
+
+
+def refusal(
+    result: AppraisalResult, *, explanations: PolicyExplanations = PolicyExplanations.FULL
+) -> AssayError:
     """The error of the family that fits a result which permits nothing.
 
     Raises:
@@ -129,7 +153,7 @@ def refusal(result: AppraisalResult) -> AssayError:
         case Verdict.ERROR:
             return CollateralUnavailableError(_sentence(result), findings=result.findings)
         case Verdict.DENY:
-            return _denial(result)
+            return _denial(result, explanations)
         case Verdict.PERMIT:
             raise ValueError("the result permits")
 
@@ -141,16 +165,22 @@ def _sentence(result: AppraisalResult) -> str:
     return f"check {first}{more}"
 
 
-def _denial(result: AppraisalResult) -> PolicyDeniedError:
+def _denial(result: AppraisalResult, explanations: PolicyExplanations) -> PolicyRefusalError:
     outcome = result.policy
-    decision = (outcome.decision or "deny").replace("-", "_")
+    decision = outcome.decision or Decision.DENY.value
     finding = Finding(
-        check=f"appraisal.policy.{decision}",
+        check=f"appraisal.policy.{decision.replace('-', '_')}",
         expected="a policy that permits",
         actual=outcome.explanation,
         hint=outcome.rule or "",
     )
-    return PolicyDeniedError(outcome.explanation, findings=[finding])
+    return PolicyRefusalError(
+        outcome.explanation,
+        findings=[finding],
+        decision=decision,
+        reasons=() if outcome.evaluation is None else outcome.evaluation.reasons,
+        explanations=explanations,
+    )
 
 
 def _rfc3339(instant: datetime) -> str:

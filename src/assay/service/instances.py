@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 
 from assay.appraisal import AppraisalSettings, baseline
@@ -18,6 +19,16 @@ from assay.evidence.format import AttestationType
 from assay.keys import SigningKey
 from assay.policy import CompiledPolicy, compile_policy, default_policy
 from assay.store import TrustModel
+
+
+class PolicyExplanations(StrEnum):
+    """What a caller whose evidence the policy refuses learns."""
+
+    FULL = "full"
+    """The rule that refused or came closest, its conditions, and what the evidence has."""
+
+    MINIMAL = "minimal"
+    """That it refused, in MAA's words. The reasons are in the service's log only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,7 @@ class InstanceDefinition:
     evaluation: EvaluationSelection = STANDARD
     """What a policy that names no TCB evaluation data set is judged by."""
 
+    policy_explanations: PolicyExplanations = PolicyExplanations.FULL
     policies: Mapping[AttestationType, str] = field(default_factory=dict)
     """Texts; a type without one has the default policy of the instance's compatibility."""
 

@@ -25,6 +25,7 @@ from assay.evidence.format import AttestationType
 from assay.server.app import create_app
 from assay.server.settings import LimitSettings
 from assay.server.simulated import SimulatedSource
+from assay.service.instances import PolicyExplanations
 from assay.token import TokenExpectations, parse_key_set, verify_token
 from tests.conftest import AT
 from tests.serving import (
@@ -131,6 +132,22 @@ def test_a_draft_policy_that_denies_is_explained() -> None:
     assert "denied by" in error["message"]
     assert [detail["code"] for detail in error["details"]] == ["appraisal.policy.deny"]
     assert "line 3" in error["details"][0]["message"]
+    assert error["details"][0]["details"][0]["target"] == "line 3, column 1"
+
+
+def test_reasons_that_callers_do_not_learn_are_in_the_log() -> None:
+    telemetry, log = make_telemetry()
+    instance = make_instance(policy_explanations=PolicyExplanations.MINIMAL)
+    app = create_app(make_services(instance=instance, telemetry=telemetry))
+
+    answer = call(app, "POST", _SGX, json=sgx_request() | {"draftPolicyForAttestation": _DENY})
+
+    assert _error(answer) == {
+        "code": "PolicyEvaluationError",
+        "message": "Policy Engine Exception: A Deny claim was issued, authorization failed.",
+    }
+    [line] = log.lines
+    assert "denied by the rule at line 3" in line["reason"]
 
 
 def test_a_policy_that_permits_nothing_is_explained() -> None:

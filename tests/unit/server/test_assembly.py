@@ -26,6 +26,7 @@ from assay.server.app import Services, create_app
 from assay.server.assembly import KEY_FILE, open_services, prepare
 from assay.server.settings import Settings
 from assay.server.settings_reader import load_settings
+from assay.service.instances import PolicyExplanations
 from assay.simulator import save_platform
 from tests.conftest import AT
 from tests.servers.tls import tls_identity
@@ -180,6 +181,7 @@ def test_settings_become_the_instance(tmp_path: Path) -> None:
                 "instance.roots": [root],
                 "instance.expired_collateral_grace_hours": 1.5,
                 "instance.tcb_claims_in_token": True,
+                "instance.policy_explanations": "minimal",
                 "collateral.evaluation": 17,
             },
         )
@@ -196,6 +198,7 @@ def test_settings_become_the_instance(tmp_path: Path) -> None:
     assert not any(root.simulated for root in definition.roots)
     assert definition.appraisal.expired_collateral_grace == timedelta(hours=1.5)
     assert definition.appraisal.tcb_claims_in_token
+    assert definition.policy_explanations is PolicyExplanations.MINIMAL
     assert services.instance.policies[AttestationType.SGX_ENCLAVE].evaluation.number == 17
     assert services.collateral.startswith("pcs")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from assay.claims import Claim
 from assay.errors import (
     AssayError,
     CollateralUnavailableError,
@@ -18,13 +19,20 @@ from assay.errors import (
     TokenError,
     UntrustedEvidenceError,
 )
-from assay.policy import PolicyEvaluationError, PolicyProblem, PolicySyntaxError
+from assay.policy import (
+    PolicyEvaluationError,
+    PolicyProblem,
+    PolicySyntaxError,
+    compile_policy,
+)
 from assay.server.errors import (
     Refusal,
     RefusedRequestError,
     error_answer,
     internal_answer,
 )
+from assay.service.attestation import PolicyRefusalError
+from assay.service.instances import PolicyExplanations
 
 _FINDING = Finding(check="a.b.c", expected="one", actual="two", hint="do it")
 _PROBLEM = PolicyProblem(
@@ -95,6 +103,110 @@ def test_many_findings_are_cut() -> None:
 
 def test_what_is_absent_is_no_member() -> None:
     assert set(_body(PolicyDeniedError("no"))) == {"code", "message"}
+
+
+def _refusal(
+    rules: str, explanations: PolicyExplanations = PolicyExplanations.FULL
+) -> PolicyRefusalError:
+    outcome = compile_policy(f"version=1.0;\nauthorizationrules{{\n{rules}\n}};").evaluate(
+        [Claim("svn", 3), Claim("debug", value=True)]
+    )
+    return PolicyRefusalError(
+        outcome.explanation,
+        findings=[_FINDING],
+        decision=outcome.decision,
+        reasons=outcome.reasons,
+        explanations=explanations,
+    )
+
+
+def test_a_denial_carries_its_rule_with_every_condition() -> None:
+    body = _body(_refusal('[type=="svn"] && [type=="debug", value==true] => deny();'))
+
+    assert body["message"] == (
+        "the policy does not permit this evidence: denied by the rule at line 3: "
+        "svn is 3; debug is true"
+    )
+    [finding] = body["details"]
+    assert finding["code"] == "a.b.c"
+    assert finding["details"] == [
+        {
+            "code": "policy.rule.fired",
+            "message": '[type=="svn"] && [type=="debug", value==true] => deny()',
+            "target": "line 3, column 1",
+            "details": [
+                {
+                    "code": "policy.condition.held",
+                    "message": "expected svn, the evidence has 3",
+                    "target": "svn",
+                },
+                {
+                    "code": "policy.condition.held",
+                    "message": "expected debug == true, the evidence has true",
+                    "target": "debug",
+                },
+            ],
+        }
+    ]
+
+
+def test_a_refusal_without_permit_carries_what_the_rules_lack_closest_first() -> None:
+    body = _body(
+        _refusal('[type=="a"] && [value==7] => permit();\n[type=="svn", value>=5] => permit();')
+    )
+
+    rules = body["details"][0]["details"]
+    assert [rule["target"] for rule in rules] == ["line 4, column 1", "line 3, column 1"]
+    assert [rule["code"] for rule in rules] == ["policy.rule.unmet"] * 2
+    assert rules[0]["details"] == [
+        {
+            "code": "policy.condition.failed",
+            "message": "expected svn >= 5, the evidence has 3",
+            "target": "svn",
+        }
+    ]
+    assert [detail["target"] for detail in rules[1]["details"]] == ["a", "claims"]
+
+
+def test_of_many_rules_and_conditions_a_few_are_told() -> None:
+    rule = " && ".join(['[type=="a"]'] * 20) + " => permit();\n"
+
+    rules = _body(_refusal(rule * 20))["details"][0]["details"]
+
+    assert [len(rule["details"]) for rule in rules] == [8] * 8
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("=> deny();", "Policy Engine Exception: A Deny claim was issued, authorization failed."),
+        (
+            "",
+            (
+                "Policy Engine Exception: No Permit claim was issued in the authorizationrules "
+                "section, authorization failed."
+            ),
+        ),
+    ],
+)
+def test_a_refusal_can_be_told_in_the_words_of_maa(rules: str, message: str) -> None:
+    body = _body(_refusal(rules, PolicyExplanations.MINIMAL))
+
+    assert body == {"code": "PolicyEvaluationError", "message": message}
+
+
+def test_a_policy_that_fails_can_be_told_without_its_reason() -> None:
+    error = PolicyRefusalError(
+        "line 1, column 2: secret",
+        findings=[_FINDING],
+        decision="error",
+        explanations=PolicyExplanations.MINIMAL,
+    )
+
+    assert _body(error) == {
+        "code": "PolicyEvaluationError",
+        "message": "Policy Evaluation Error has occurred",
+    }
 
 
 def test_the_problems_of_a_policy_become_details() -> None:

@@ -21,8 +21,13 @@ from assay.errors import (
 )
 from assay.evidence.format import AttestationType
 from assay.server.simulated import SimulatedSource
-from assay.service.attestation import Attestation, AttestationService, refusal
-from assay.service.instances import Instance
+from assay.service.attestation import (
+    Attestation,
+    AttestationService,
+    PolicyRefusalError,
+    refusal,
+)
+from assay.service.instances import Instance, PolicyExplanations
 from assay.token import read_unverified
 from tests.conftest import AT
 from tests.serving import make_instance, sgx_request, simulated_platform
@@ -165,6 +170,27 @@ def test_a_policy_that_does_not_permit_refuses(policy: str, check: str) -> None:
     [finding] = caught.value.findings
     assert finding.check == check
     assert finding.actual == caught.value.message
+
+
+def test_a_refusal_carries_the_rules_that_decided_and_how_much_may_be_told() -> None:
+    policy = 'version= 1.0;authorizationrules{[type=="x-ms-sgx-svn", value>=99] => permit();};'
+    instance = make_instance(policy_explanations=PolicyExplanations.MINIMAL)
+
+    with pytest.raises(PolicyRefusalError) as caught:
+        _attest(_service()[0], instance=instance, draft_policy=policy)
+
+    error = caught.value
+    assert (error.decision, error.explanations) == ("no-permit", PolicyExplanations.MINIMAL)
+    assert error.message.startswith("no rule permitted; the closest is line 1: it needs")
+    assert [record.rule.column for record in error.reasons] == [33]
+
+
+def test_a_policy_that_fails_has_no_rules_that_decided() -> None:
+    with pytest.raises(PolicyRefusalError) as caught:
+        _attest(_service()[0], draft_policy=_FAILING)
+
+    assert (caught.value.decision, caught.value.reasons) == ("error", ())
+    assert caught.value.explanations is PolicyExplanations.FULL
 
 
 def test_a_draft_policy_that_is_none_refuses() -> None:
