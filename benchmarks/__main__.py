@@ -21,6 +21,7 @@ from assay.simulator import SimulatedPlatform, save_platform
 from benchmarks.attestation import distinct_requests, repeating_requests
 from benchmarks.floor import Floor, Rate, is_noisy, mean, measure, measure_floor, spread
 from benchmarks.load import run_load
+from benchmarks.policy import QUERIES, RULES, tpm_claims, tpm_policy
 from benchmarks.server import running_server
 from benchmarks.verification import cases
 
@@ -102,6 +103,10 @@ def _policy(report: Report, platform: SimulatedPlatform) -> None:
     incoming = appraise(request, context).incoming
     evaluation = measure(lambda: policy.evaluate(incoming))
     report.plain("default SGX policy, compiled", f"{evaluation.microseconds:.1f} us")
+    tpm, boot = tpm_policy(), tpm_claims()
+    evaluation = measure(lambda: tpm.evaluate(boot))
+    what = f"TPM policy of {RULES} rules and {QUERIES} queries"
+    report.plain(what, f"{evaluation.microseconds / 1000:.2f} ms")
     whole = measure(lambda: appraise(request, context))
     report.plain("appraisal without signing, all remembered", f"{whole.microseconds:.0f} us")
 

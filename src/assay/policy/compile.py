@@ -7,7 +7,7 @@ rule can see is not put into the working set at all: that set ends with the eval
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -22,9 +22,10 @@ from assay.policy.expressions import (
 )
 from assay.policy.functions import Values, in_range, typed
 from assay.policy.meter import OutOfStepsError
+from assay.policy.query import Query
 from assay.policy.run import Outgoing, Run
 from assay.policy.source import Source
-from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
+from assay.policy.syntax import ActionName, FunctionName, Operator, PropertyName, SectionName
 
 Matcher: TypeAlias = Callable[[Run, Environment], Sequence[Claim] | None]
 """The claims that meet a condition; none for a negated one that holds; `None` where it fails."""
@@ -66,6 +67,17 @@ class Program:
     looked_at: frozenset[str] | None
     """The claim types that conditions name; `None` where one names none and so sees all."""
 
+    queries: dict[str, Query | None]
+    """The queries that stand in the text, each read when it first runs."""
+
+    def start(self, incoming: tuple[Claim, ...]) -> Run:
+        """A run over `incoming`.
+
+        Raises:
+            BoundReachedError: There are too many claims.
+        """
+        return Run(incoming, self.looked_at, self.queries)
+
 
 def compile_program(policy: syntax.Policy, source: Source) -> Program:
     """The closures of a policy that `check` let pass."""
@@ -83,7 +95,18 @@ def compile_program(policy: syntax.Policy, source: Source) -> Program:
         configuration=_section(rules[SectionName.CONFIGURATION], 0, _Observed(), source),
         issuance=issuance,
         looked_at=after.types(),
+        queries=dict.fromkeys(_literal_queries(policy)),
     )
+
+
+def _literal_queries(policy: syntax.Policy) -> Iterator[str]:
+    rules = (rule for section in policy.sections for rule in section.rules)
+    for outer in (expression for rule in rules for expression in syntax.expressions(rule)):
+        for call in syntax.descend(outer):
+            if isinstance(call, syntax.FunctionCall) and call.name == FunctionName.JMES_PATH:
+                query = call.arguments[1]
+                if isinstance(query, syntax.Literal) and isinstance(query.value, str):
+                    yield query.value
 
 
 def run_rules(rules: tuple[CompiledRule, ...], run: Run, source: Source) -> None:

@@ -135,7 +135,7 @@ class CompiledPolicy:
         claims = tuple(incoming)
         program = self._program
         try:
-            run = Run(claims, program.looked_at)
+            run = program.start(claims)
             run_rules(program.authorization, run, program.source)
             if run.deny is None and run.permit is not None:
                 run_rules(program.issuance, run, program.source)

@@ -16,7 +16,6 @@ from assay.policy import syntax
 from assay.policy.compile import CompiledRule, Program, literal_type, run_rules
 from assay.policy.hints import meant
 from assay.policy.meter import MAX_STEPS, OutOfStepsError
-from assay.policy.run import Run
 from assay.policy.source import PolicyEvaluationError, Source, printable
 from assay.policy.syntax import ActionName, PropertyName, SectionName
 
@@ -164,7 +163,7 @@ class _Replay:
         claims = tuple(incoming)
         self._program = program
         self._source = program.source
-        self._run = Run(claims, program.looked_at)
+        self._run = program.start(claims)
         self._incoming = frozenset(claim.type for claim in claims)
         self._passed: list[CompiledRule] = []
         self._suggestions = _SUGGESTIONS

@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 from assay.claims import ClaimValue
 from assay.encoding import EncodingError, JsonValue, json_type, parse_json
 from assay.policy.meter import CHARACTERS_A_STEP, MAX_STRING_CHARACTERS, Meter
-from assay.policy.query import Query, QueryError
+from assay.policy.query import Query
+from assay.policy.query_functions import QueryError
 from assay.policy.syntax import FunctionName
 
 Values: TypeAlias = tuple[ClaimValue, ...]
@@ -28,12 +29,16 @@ class FunctionError(Exception):
 
 
 class Workbench:
-    """What the functions of one evaluation share: documents and queries parsed so far."""
+    """What the functions of one evaluation share: documents and queries parsed so far.
 
-    __slots__ = ("_documents", "_queries", "meter")
+    Queries that stand in the policy's text are under `kept`, and are read once for all evaluations.
+    """
 
-    def __init__(self, meter: Meter) -> None:
+    __slots__ = ("_documents", "_kept", "_queries", "meter")
+
+    def __init__(self, meter: Meter, kept: dict[str, Query | None] | None = None) -> None:
         self.meter = meter
+        self._kept = {} if kept is None else kept
         self._documents: dict[str, JsonValue] = {}
         self._queries: dict[str, Query] = {}
 
@@ -61,11 +66,18 @@ class Workbench:
         """
         query = self._queries.get(text)
         if query is None:
+            # Whether another evaluation has read it or not: the count must not depend on that.
             self.meter.spend(1 + len(text))
-            try:
-                query = self._queries[text] = Query(text)
-            except QueryError as error:
-                raise FunctionError(str(error)) from error
+            query = self._queries[text] = self._kept.get(text) or self._read(text)
+        return query
+
+    def _read(self, text: str) -> Query:
+        try:
+            query = Query(text)
+        except QueryError as error:
+            raise FunctionError(str(error)) from error
+        if text in self._kept:
+            self._kept[text] = query
         return query
 
 

@@ -12,6 +12,7 @@ from assay.claims import Claim, ClaimIssuer, ClaimValue
 from assay.encoding import JsonValue
 from assay.policy.functions import Workbench
 from assay.policy.meter import CHARACTERS_A_STEP, Meter
+from assay.policy.query import Query
 
 MAX_INCOMING_CLAIMS: Final = 10_000
 """Evidence has a few dozen, and a client may send some; bounds the work of untyped conditions."""
@@ -32,12 +33,20 @@ class BoundReachedError(Exception):
 class Run(Meter):
     """One evaluation. Claims in it are never removed nor changed."""
 
-    __slots__ = ("_added", "_workbench", "by_type", "deny", "issued", "permit", "properties")
+    __slots__ = (
+        *("_added", "_queries", "_workbench"),
+        *("by_type", "deny", "issued", "permit", "properties"),
+    )
 
     def __init__(
-        self, incoming: tuple[Claim, ...], looked_at: frozenset[str] | None = None
+        self,
+        incoming: tuple[Claim, ...],
+        looked_at: frozenset[str] | None = None,
+        queries: dict[str, Query | None] | None = None,
     ) -> None:
         """Take the incoming claims; where `looked_at` is given, only those of such types.
+
+        Queries under `queries` are read once for all runs.
 
         Raises:
             BoundReachedError: There are more than `MAX_INCOMING_CLAIMS`.
@@ -67,13 +76,14 @@ class Run(Meter):
         self.issued: Outgoing = {}
         self.properties: Outgoing = {}
         self._added: set[tuple[str, type, ClaimValue, bool]] = set()
+        self._queries = queries
         self._workbench: Workbench | None = None
 
     @property
     def workbench(self) -> Workbench:
         """What the function calls of this evaluation share."""
         if self._workbench is None:
-            self._workbench = Workbench(self)
+            self._workbench = Workbench(self, self._queries)
         return self._workbench
 
     def claims(self) -> list[Claim]:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.policy.meter import Meter, OutOfStepsError
-from assay.policy.query import MAX_QUERY_CHARACTERS, Query, QueryError
+from assay.policy.query import MAX_QUERY_CHARACTERS, Query
+from assay.policy.query_functions import QueryError
 
 EVENTS = {
     "Events": [

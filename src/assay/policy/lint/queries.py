@@ -8,7 +8,8 @@ from typing import Final
 
 from assay.policy import syntax
 from assay.policy.lint.subject import LintFinding, Severity, Subject
-from assay.policy.query import Query, QueryError
+from assay.policy.query import Query
+from assay.policy.query_functions import QueryError
 from assay.policy.syntax import FunctionName
 
 _STRING: Final = re.compile(

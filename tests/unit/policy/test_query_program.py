@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import jmespath
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jmespath.visitor import Options, TreeInterpreter
+
+from assay.encoding import encode_json
+from assay.policy.meter import MAX_STEPS, Meter, OutOfStepsError
+from assay.policy.query import Query
+from assay.policy.query_functions import QueryError, QueryFunctions, is_number, same
+from assay.policy.query_program import is_false
+
+
+class _Reference(TreeInterpreter):  # type: ignore[misc]  # the library has no types
+    """The library's interpreter, with the comparisons of the specification."""
+
+    def __init__(self) -> None:
+        super().__init__(Options(custom_functions=QueryFunctions()))
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:  # noqa: ANN401
+        left, right = (self.visit(child, value) for child in node["children"])
+        if node["value"] in {"eq", "ne"}:
+            return same(left, right) is (node["value"] == "eq")
+        numbers = is_number(left) and is_number(right)
+        return self.COMPARATOR_FUNC[node["value"]](left, right) if numbers else None
+
+
+LITERALS = st.sampled_from(
+    ["`null`", "`true`", "`false`", "`0`", "`1`", "`1.0`", "`2`", "'a'", "''", "`[]`", "`[1,true]`"]
+)
+FIELDS = st.sampled_from(["a", "b", "c", "a.b", "a.b.c", "@", "*", "[]", "[*]", "[0]", "[-2]"])
+OPERATORS = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+
+
+def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return (
+        st.builds("{} {} {}".format, inner, OPERATORS, inner)
+        | st.builds("({} && {} && {})".format, inner, inner, inner)
+        | st.builds("({} || {} || {})".format, inner, inner, inner)
+        | st.builds("!({})".format, inner)
+        | st.builds("{} | {}".format, inner, inner)
+        | st.builds("({})[?{}]".format, inner, inner)
+        | st.builds("({})[?{}].a".format, inner, inner)
+        | st.builds("({})[*].[{}, {}]".format, inner, inner, inner)
+        | st.builds("({}).*.b".format, inner)
+        | st.builds("({})[]".format, inner)
+        | st.builds("({})[1:]".format, inner)
+        | st.builds("({})[::-1]".format, inner)
+        | st.builds("{{x: {}, y: {}}}".format, inner, inner)
+        | st.builds("not_null({}, {})".format, inner, inner)
+        | st.builds("map(&({}), to_array({}))".format, inner, inner)
+        | st.builds("sort_by(to_array({}), &to_string({}))".format, inner, inner)
+        | st.builds("type({})".format, inner)
+    )
+
+
+QUERIES = st.recursive(FIELDS | LITERALS, larger, max_leaves=8)
+DOCUMENTS = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 1.0, 2, "", "a", "b"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@pytest.mark.property
+@given(QUERIES, DOCUMENTS)
+def test_a_query_finds_what_the_library_finds(query: str, document: object) -> None:
+    tree = jmespath.compile(query).parsed
+    try:
+        expected = encode_json(_Reference().visit(tree, document)).decode()
+    except (jmespath.exceptions.JMESPathError, AttributeError, TypeError, ValueError):
+        with pytest.raises(QueryError):
+            Query(query).run(document, Meter())
+        return
+
+    assert Query(query).run(document, Meter()) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "false"),
+    [
+        *[(None, True), (False, True), ("", True), ([], True), ({}, True)],
+        *[(True, False), (0, False), (0.0, False), ("x", False), ([0], False), ({"": 0}, False)],
+    ],
+)
+def test_null_false_and_what_is_empty_are_false(value: object, *, false: bool) -> None:
+    assert is_false(value) is false
+
+
+def spent(query: str, document: object) -> int:
+    meter = Meter()
+    Query(query).run(document, meter)
+    return MAX_STEPS - meter.steps
+
+
+def test_the_count_does_not_depend_on_where_an_alternative_is_met() -> None:
+    query = "[?a == `1` || b == `1`] | `0`"
+
+    assert spent(query, [{"a": 1, "b": 2}] * 9) == spent(query, [{"a": 2, "b": 1}] * 9)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["[*].a | `0`", "[?a] | `0`", "map(&a, @) | `0`", "[:] | `0`", "[] | `0`"],
+)
+def test_each_element_of_a_list_is_charged(query: str) -> None:
+    assert spent(query, [{}] * 1_000) - spent(query, [{}] * 10) >= 990
+
+
+def test_each_member_of_an_object_is_charged() -> None:
+    few, many = ({str(name): 0 for name in range(count)} for count in (10, 1_000))
+
+    assert spent("*.a | `0`", many) - spent("*.a | `0`", few) == 990
+
+
+def test_work_is_charged_before_it_is_done() -> None:
+    # Were it done first, the function would refuse the first element.
+    with pytest.raises(OutOfStepsError):
+        Query("[*].length(@)").run([1] * 1_000, Meter(100))
+
+
+def test_equal_texts_and_lists_are_charged_by_their_size() -> None:
+    text = "x" * 16_000
+
+    assert spent("a == b", {"a": text, "b": text}) > 1_000
+    assert spent("a == b", {"a": [0] * 1_000, "b": [0] * 1_000}) > 1_000
+    assert spent("a == 'x'", {"a": text}) < 10
