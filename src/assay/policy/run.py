@@ -110,10 +110,11 @@ def json_members(outgoing: Outgoing) -> dict[str, JsonValue]:
     size = 0
     for name, typed_values in outgoing.items():
         size += len(name)
-        values = list(typed_values.values())
-        members[name] = values[0] if len(values) == 1 else [*values]
-        for value in values:
+        for value in typed_values.values():
             size += len(value) if value.__class__ is str else CHARACTERS_A_STEP
+            members[name] = value
+        if len(typed_values) > 1:
+            members[name] = list(typed_values.values())
     if size > MAX_OUTPUT_CHARACTERS:
         raise BoundReachedError(f"at most {MAX_OUTPUT_CHARACTERS} characters issued, got {size}")
     return members
