@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from assay.errors import PolicyError
 from assay.policy import MAX_POLICY_BYTES, PolicySyntaxError, compile_policy
 from assay.policy.cursor import MAX_PROBLEMS
+from assay.policy.parser import MAX_RULES
+from assay.policy.tokens import MAX_TOKENS
 
 
 def test_a_policy_keeps_its_text_and_version() -> None:
@@ -52,3 +56,63 @@ def test_half_a_surrogate_pair_is_refused_at_its_place() -> None:
         compile_policy("version=1.0;\n//\ud800")
 
     assert (caught.value.line, caught.value.column) == (2, 3)
+
+
+MEBIBYTE = 1_048_576
+FRAME = "version=1.2;authorizationrules{"
+
+HOSTILE = {
+    "rules": "=> permit();" * 10_000,
+    "brackets": "[" * 1_000_000,
+    "conditions": '[type=="a"]' + ' && [type=="a"]' * 69_000,
+    "names": "".join(f'n{index}:[type=="a",value==m{index}.value] && ' for index in range(20_000)),
+    "calls": '=>add(type="a",value=' + "F(" * 500_000,
+    "placeholders": "<a" * 500_000,
+    "comments": "//\n" * 349_000,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.timeout(20)  # quadratic work would take minutes
+def test_a_mebibyte_of_anything_is_refused_for_its_size(kind: str) -> None:
+    text = FRAME + HOSTILE[kind]
+    assert len(text.encode()) <= MEBIBYTE
+
+    with pytest.raises(PolicySyntaxError) as caught:
+        compile_policy(text)
+
+    bound = f"at most {MAX_RULES} rules" if kind == "rules" else f"at most {MAX_TOKENS} tokens"
+    assert caught.value.problems[0].expected == bound
+
+
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [
+        ("\n" * 1_000_000 + "x", 1),
+        ('=>add(type="a",value=' + "1" * 1_000_000 + ");", 53),
+        ('=>add(type="a",value="' + "x" * 1_000_000, 53),
+        ("0x" + "F" * 1_000_000, 32),
+        ("%" + "a" * 1_000_000, 32),
+    ],
+    ids=["lines", "digits", "open string", "hexadecimal", "open placeholder"],
+)
+@pytest.mark.timeout(20)  # quadratic work would take minutes
+def test_a_mebibyte_in_few_tokens_is_refused_where_it_is_wrong(rule: str, column: int) -> None:
+    with pytest.raises(PolicySyntaxError) as caught:
+        compile_policy(FRAME + rule)
+
+    assert caught.value.column == column
+    assert len(str(caught.value)) < 2_000
+
+
+def test_the_memory_for_a_policy_is_bounded_by_its_tokens() -> None:
+    # A quarter of the tokens that a policy can have, so within a quarter of 200 MiB.
+    text = f"{FRAME}[value==1{',value==1' * (MAX_TOKENS // 16)}] => permit();}};"
+    tracemalloc.start()
+    try:
+        compile_policy(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 50 * MEBIBYTE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from functools import cache
 
@@ -18,7 +19,9 @@ from assay.policy import (
     PolicyEvaluationError,
     PolicySyntaxError,
     compile_policy,
+    format_policy,
 )
+from assay.policy.tokens import tokenize
 
 pytestmark = pytest.mark.property
 
@@ -234,3 +237,35 @@ def test_no_policy_makes_a_claim_of_the_service(
     result = outcome(policy([*[r for r in authorizing if "permit" not in r], forge, probe]), claims)
 
     assert result is None or result.decision is not Decision.PERMIT
+
+
+GAPS = st.sampled_from(["", "", " ", "\n", "\r\n", "\t", "\n\n\n", " // why\n", '// \u00e9 " [\n'])
+
+
+@st.composite
+def layouts(draw: st.DrawFn, text: str) -> str:
+    """The same tokens with other white space and comments between them."""
+    words = [token.text for token in tokenize(text)]
+    return "".join(word + draw(GAPS) for word in words)
+
+
+def meaning(node: object) -> object:
+    """A tree without its places; `True == 1` in Python."""
+    if isinstance(node, tuple):
+        return [meaning(item) for item in node]
+    if dataclasses.is_dataclass(node):
+        names = [field.name for field in dataclasses.fields(node) if field.name != "span"]
+        return type(node).__name__, {name: meaning(getattr(node, name)) for name in names}
+    return type(node).__name__, node
+
+
+@given(st.data(), AUTHORIZING, ISSUING)
+def test_a_formatted_policy_means_the_same_and_stays_as_it_is(
+    data: st.DataObject, authorizing: list[str], issuing: list[str]
+) -> None:
+    text = data.draw(layouts(policy(authorizing, issuing).text))
+
+    formatted = format_policy(text)
+
+    assert meaning(compile_policy(formatted).tree) == meaning(compile_policy(text).tree)
+    assert format_policy(formatted) == formatted
