@@ -33,7 +33,7 @@ from assay.errors import (
     UntrustedEvidenceError,
 )
 from assay.policy import Decision, RuleRecord
-from assay.service.instances import Instance, PolicyExplanations, read_policy
+from assay.service.instances import Instance, PolicyExplanations
 from assay.token import attestation_claims, sign_token, unsecured_token
 
 _JTI_BYTES: Final = 32
@@ -78,7 +78,7 @@ class AttestationService:
         if draft_policy is None:
             policy = instance.policies[request.evidence_type]
         else:
-            policy = await asyncio.to_thread(read_policy, draft_policy, instance.definition)
+            policy = await asyncio.to_thread(instance.draft, draft_policy)
         # 2. What the verification needs from elsewhere.
         parsed = parse_request(request)
         gathered = await self.source.gather(parsed.platform(), evaluation=policy.evaluation)

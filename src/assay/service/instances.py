@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from assay.appraisal import AppraisalSettings, baseline
 from assay.endorsements.anchors import Anchors, intel_sgx_anchors
 from assay.endorsements.source import STANDARD, EvaluationSelection
 from assay.errors import PolicyError, SettingsError
-from assay.evidence.dcap.memory import DcapMemory
+from assay.evidence.dcap.memory import BoundedMemory, DcapMemory
 from assay.evidence.format import AttestationType
 from assay.keys import SigningKey
 from assay.policy import CompiledPolicy, compile_policy, default_policy
 from assay.store import TrustModel
+
+_DRAFTS: Final = 16
+_KEPT_CHARACTERS: Final = 16_384
+"""Longer than any published policy. A compiled one takes up to a hundred times its text, and
+drafts come from any caller."""
 
 
 class PolicyExplanations(StrEnum):
@@ -79,10 +85,26 @@ class Instance:
     memory: DcapMemory
     """What its verifications remember, under its roots."""
 
+    drafts: BoundedMemory[str, InstancePolicy] = field(
+        default_factory=lambda: BoundedMemory(_DRAFTS)
+    )
+    """The draft policies used last: whoever works on one sends it again and again."""
+
     @property
     def issuer(self) -> str:
         """The `iss` of its tokens."""
         return self.definition.issuer
+
+    def draft(self, text: str) -> InstancePolicy:
+        """The draft policy of `text`. May take a while where it is new.
+
+        Raises:
+            PolicySyntaxError: The text is not a policy.
+            PolicyEvaluationError: A configuration rule fails.
+        """
+        if len(text) > _KEPT_CHARACTERS:
+            return read_policy(text, self.definition)
+        return self.drafts.recall(text, lambda: read_policy(text, self.definition))
 
 
 def create_instance(definition: InstanceDefinition, keys: InstanceKeys) -> Instance:

@@ -80,3 +80,32 @@ def test_a_draft_policy_that_is_none_is_its_authors_fault() -> None:
         read_policy("nonsense", definition)
     with pytest.raises(PolicyEvaluationError):
         read_policy(_numbered("newest"), definition)
+
+
+def test_a_draft_that_comes_again_is_not_compiled_again() -> None:
+    instance = make_instance(evaluation=EvaluationSelection.parse("early"))
+
+    first = instance.draft(_PERMIT)
+
+    assert instance.draft(_PERMIT) is first
+    assert instance.draft(_PERMIT + "\n").compiled.hash != first.compiled.hash
+    assert first.evaluation.name == "early"
+    assert make_instance().draft(_PERMIT).evaluation.name == "standard"
+
+
+def test_few_drafts_are_kept_and_no_long_ones() -> None:
+    instance = make_instance()
+    long = _PERMIT + "//" + "x" * 16_384
+
+    assert instance.draft(long) is not instance.draft(long)
+    for number in range(100):
+        instance.draft(f"{_PERMIT}//{number}")
+    assert len(instance.drafts) == 16
+
+
+def test_a_draft_that_is_no_policy_is_not_kept() -> None:
+    instance = make_instance()
+
+    with pytest.raises(PolicySyntaxError):
+        instance.draft("nonsense")
+    assert len(instance.drafts) == 0
