@@ -2,10 +2,11 @@ PY ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 T ?=
+M ?=
 SECONDS_EACH ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo format check lint types architecture test coverage fuzz bench lock build
+.PHONY: help deps demo format check lint types architecture test coverage fuzz mutate bench lock build
 
 help: ## Show these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
@@ -65,12 +66,18 @@ coverage:
 fuzz: $(VENV)/.deps ## Fuzz every parser for SECONDS_EACH seconds (30), one target per core
 	@$(RUN)/python -m fuzz --seconds $(SECONDS_EACH)
 
+mutate: $(VENV)/.deps ## Change what decides, one place at a time, and see a test fail; narrow with M='assay.policy.meter*'
+	@$(RUN)/uv pip install --python $(RUN)/python --quiet --require-hashes -r requirements/mutation.txt
+	@$(RUN)/mutmut run $(if $(M),'$(M)')
+	@$(RUN)/mutmut results
+
 bench: $(VENV)/.deps ## Measure against the bare crypto of the same run
 	$(RUN)/python -m benchmarks
 
 lock: $(RUN)/uv ## Re-resolve requirements/*.txt
 	$(RUN)/uv pip compile --quiet --universal --all-extras --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt pyproject.toml
 	$(RUN)/uv pip compile --quiet --universal --all-extras --group dev --generate-hashes --no-emit-index-url --no-header -o requirements/dev.txt pyproject.toml
+	$(RUN)/uv pip compile --quiet --universal --all-extras --group dev --group mutation -c requirements/dev.txt --generate-hashes --no-emit-index-url --no-header -o requirements/mutation.txt pyproject.toml
 
 build: $(RUN)/uv ## Build the distributions
 	$(RUN)/uv build --quiet --out-dir dist

@@ -1,4 +1,4 @@
-"""Any text is a policy or a syntax error; any policy decides or fails; it does so twice alike."""
+"""Any text is a policy or a syntax error; any policy decides or fails, and does so twice alike."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ with atheris.instrument_imports(include=["assay", "jmespath"]):
         PolicySyntaxError,
         compile_policy,
         default_policy,
+        format_policy,
     )
 
 # The fuzzer is not to learn the frame of a policy before it can look at rules.
@@ -48,6 +49,8 @@ SEEDS: Final = (
     b'\4ContainsOnlyValue(JsonToClaimValue("[1,null]"), 1)',
     b"\5Events[?a > `1`].{c: b} | [0]",
     b"\5@ | [@,@] | [@,@][] | sort_by(@, &to_string(@))",
+    b"\5Events[?a == `1` || b[0] == 'x' && !(a > `2`)][] | join('', [to_string(@), 'x'])",
+    b"\5*.a[::-1] | map(&[@, type(@)], to_array(@)) | {a: @, b: [0]}",
     b'\6=> issueproperty(type="x-ms-sgx-tcbidentifier", value=11);',
     b'\1[type="a"] || EXISTS([]) => Permit();\n# \xe2\x80\x9cx <y> 0x1',
 )
@@ -78,6 +81,9 @@ def test_one_input(data: bytes) -> None:
         return
     if outcome(policy) != outcome(compile_policy(text)):
         raise AssertionError("two evaluations differ")
+    formatted = format_policy(text)
+    if format_policy(formatted) != formatted:
+        raise AssertionError("formatting again changes the text")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ import pytest
 
 from assay.claims import Claim, ClaimIssuer, ClaimValue
 from assay.policy import Decision, PolicyEvaluationError, compile_policy
-from assay.policy.compile import predicate
+from assay.policy.compile import Program, compile_program, predicate, run_rules
+from assay.policy.meter import MAX_STEPS
+from assay.policy.parser import parse
+from assay.policy.source import Source
 from assay.policy.syntax import Operator
 
 SERVICE, POLICY, CUSTOM = ClaimIssuer.SERVICE, ClaimIssuer.POLICY, ClaimIssuer.CUSTOM
@@ -250,3 +253,99 @@ def test_an_evaluation_of_too_many_steps_is_refused(rules: str) -> None:
 
     with pytest.raises(PolicyEvaluationError):
         issued(rules, *claims)
+
+
+def compiled(rules: str) -> Program:
+    source = Source(f"version=1.2;authorizationrules{{{rules}}};")
+    tree, problems = parse(source)
+    assert problems == []
+    return compile_program(tree, source)
+
+
+@pytest.mark.parametrize(
+    ("rules", "steps"),
+    [
+        ('[type=="a"] => permit();', 0),
+        ('[type=="a", value>=0] => permit();', 10),
+        ("[value>=0] => permit();", 20),
+        ('[type=="a", value<0, value>=0] => permit();', 10),
+        ('c:[type=="a"] && [type=="a", value==c.value] => permit();', 30),
+        ('c:[type=="a"] && [type=="a", value==1] => permit();', 10),
+        ('c:[type=="a"] => issue(claim=c);', 10),
+        ('c:[type=="a"] => add(claim=c);', 0),
+        ('c:[type=="a"] => issue(type="b", value=c.value);', 10),
+        ('c:[type=="a"] => issue(type="b", value=c.value); [type=="b"] => permit();', 20),
+        ('c:[type=="a"] => issue(type="b", value=c.issuer);', 10),
+        ('c:[type=="a", value==1] => issue(type="b", value=c.value);', 10),
+    ],
+)
+def test_work_is_counted_by_the_claims_and_values_looked_at(rules: str, steps: int) -> None:
+    program = compiled(rules)
+    run = program.start(tuple(Claim("a", value) for value in range(10)))
+
+    run_rules(program.authorization, run, program.source)
+
+    assert MAX_STEPS - run.steps == steps
+
+
+def test_rules_are_numbered_through_all_sections() -> None:
+    source = Source(
+        'version=1.2;configurationrules{=> issueproperty(type="a", value=1);};'
+        "authorizationrules{=> deny();=> permit();};"
+        'issuancerules{=> issue(type="a", value=1);};'
+    )
+    program = compile_program(parse(source)[0], source)
+
+    rules = (*program.configuration, *program.authorization, *program.issuance)
+    assert [rule.index for rule in rules] == [0, 1, 2, 3]
+
+
+def test_only_claims_that_a_condition_can_see_are_kept() -> None:
+    claims = (Claim("a", 1), Claim("b", 2))
+    named = compiled('[type=="a"] => permit();')
+
+    assert named.looked_at == frozenset({"a"})
+    assert list(named.start(claims).by_type) == ["a"]
+    for rules in ('[value==2] => permit(); [type=="a"] => deny();', '[type!="a"] => permit();'):
+        assert compiled(rules).looked_at is None
+        assert list(compiled(rules).start(claims).by_type) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('[type=="a", value=="a"]', False),
+        ('[value=="a", type=="a"]', False),
+        ('[type=="a", issuer=="a"]', False),
+        ('[type=="a", type!="a"]', False),
+        ('[type!="a", type=="a"]', False),
+        ('[type=="a", type=="b"]', False),
+        ('[type=="a", type=="a"]', True),
+        ('[type=="a", type!="b"]', True),
+        ("[type==5]", False),
+        ("[type!=5]", True),
+        ('c:[type=="a"] && [type==c.type]', True),
+        ('c:[type=="a"] && [type==c.value]', False),
+    ],
+)
+def test_every_test_of_a_condition_counts_whatever_it_resembles(
+    condition: str, *, expected: bool
+) -> None:
+    assert holds(condition, Claim("a", "x")) is expected
+
+
+def test_a_claim_of_a_computed_type_is_seen_by_later_rules() -> None:
+    rules = (
+        'c:[type=="a"] => add(type=c.value, value=1); '
+        '[type=="x", value==1] => issue(type="r", value=true);'
+    )
+
+    assert issued(rules, Claim("a", "x")) == {"r": True}
+
+
+def test_nothing_of_a_read_only_value_can_be_issued_because_it_is_nothing() -> None:
+    rule = (
+        'c:[type=="pcrs"] => issue(type="r", value=JsonToClaimValue(JmesPath(c.value, "absent")));'
+    )
+
+    assert issued(rule, Claim("pcrs", "{}", read_only=True)) == {}

@@ -37,7 +37,7 @@ def test_a_policy_without_authorization_rules_refuses(text: str) -> None:
     assert compile_policy(text).evaluate([]).decision is Decision.NO_PERMIT
 
 
-@pytest.mark.parametrize("rules", ["=> deny();", ""])
+@pytest.mark.parametrize("rules", ["=> deny();", "", "=> permit(); => deny();"])
 def test_a_refusal_issues_nothing(rules: str) -> None:
     issue = '=> issue(type="a", value=1);'
     outcome = policy(issue + rules, issue + '=> issueproperty(type="b", value=1);').evaluate([])
@@ -159,7 +159,7 @@ def test_a_setting_with_two_values_fails() -> None:
 
     with pytest.raises(PolicyEvaluationError, match="one value is expected, got 2") as caught:
         policy("", configuration=rules).configuration()
-    assert caught.value.line == 1
+    assert (caught.value.line, caught.value.column) == (1, 1)
 
 
 def test_a_setting_copied_from_a_claim_is_placed_at_the_start() -> None:
@@ -169,8 +169,9 @@ def test_a_setting_copied_from_a_claim_is_placed_at_the_start() -> None:
         'd:[type=="require_valid_aik_cert"] => issueproperty(claim=d);'
     )
 
-    with pytest.raises(PolicyEvaluationError, match="a Boolean is expected, got 1"):
+    with pytest.raises(PolicyEvaluationError, match="a Boolean is expected, got 1") as caught:
         policy("", configuration=rules).configuration()
+    assert (caught.value.line, caught.value.column) == (1, 1)
 
 
 def test_the_deciding_rule_is_the_first_of_its_kind() -> None:
@@ -197,8 +198,12 @@ def test_an_error_anywhere_fails_the_evaluation() -> None:
 
 
 def test_too_many_claims_are_an_error_of_the_evaluation() -> None:
-    with pytest.raises(PolicyEvaluationError, match="incoming claims"):
-        policy("=> permit();").evaluate([Claim("a", 1)] * (MAX_INCOMING_CLAIMS + 1))
+    claims = [Claim("a", 1)] * MAX_INCOMING_CLAIMS
+
+    assert policy("=> permit();").evaluate(claims).decision is Decision.PERMIT
+    with pytest.raises(PolicyEvaluationError, match="incoming claims") as caught:
+        policy("=> permit();").evaluate([*claims, claims[0]])
+    assert (caught.value.line, caught.value.column) == (1, 1)
 
 
 def test_too_much_output_is_an_error_of_the_evaluation() -> None:

@@ -12,6 +12,7 @@ from assay.policy.functions import (
     typed,
 )
 from assay.policy.meter import MAX_STEPS, MAX_STRING_CHARACTERS, Meter, OutOfStepsError
+from assay.policy.query import Query
 from assay.policy.syntax import FunctionName
 
 
@@ -161,8 +162,10 @@ def test_strings_are_appended() -> None:
 
     with pytest.raises(FunctionError, match="string as second argument, got 5"):
         call("AppendString", ("a",), (5,))
+    longest = "a" * MAX_STRING_CHARACTERS
+    assert call("AppendString", (longest,), ("",)) == (longest,)
     with pytest.raises(FunctionError, match="characters"):
-        call("AppendString", ("a" * MAX_STRING_CHARACTERS,), ("b",))
+        call("AppendString", (longest,), ("b",))
 
 
 def test_booleans_are_negated() -> None:
@@ -187,3 +190,43 @@ def test_integers_of_claims_have_64_bits() -> None:
     assert in_range(value=True)
     assert not in_range(2**63)
     assert not in_range(-(2**63) - 1)
+
+
+def cost(name: str, *arguments: Values) -> int:
+    meter = Meter()
+    FUNCTIONS[FunctionName(name)](Workbench(meter), arguments)
+    return MAX_STEPS - meter.steps
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "steps"),
+    [
+        # The document: itself, its characters, its structure.
+        ("JsonToClaimValue", ((f'"{"x" * 30}"',),), 1 + 2 + 0 + 1),
+        ("JsonToClaimValue", (("[1,2,3,4,5]",),), 1 + 0 + 5 + 5),
+        # The query: itself and its characters; to run it; what it found.
+        ("JmesPath", (("1",), ("@",)), 1 + (1 + 1) + 1 + 1),
+        ("JmesPath", (('{"a":{"b":[1,2]}}',), ("a.b",)), (1 + 1 + 6) + (1 + 3) + 2 + 3),
+        ("IsSubsetOf", ((1, 2), (1, 2, 3)), 5),
+        ("AppendString", (("x" * 20,), ("y" * 30,)), 1 + 3),
+        ("NegateBool", ((True,),), 0),
+        ("ContainsOnlyValue", ((1, 2), (1,)), 2),
+    ],
+)
+def test_work_is_counted_by_what_is_read_and_made(
+    name: str, arguments: tuple[Values, ...], steps: int
+) -> None:
+    assert cost(name, *arguments) == steps
+
+
+def test_a_query_of_the_policy_s_text_is_read_once_for_all_evaluations() -> None:
+    kept: dict[str, Query | None] = {"a": None}
+    first, second = Workbench(Meter(), kept), Workbench(Meter(), kept)
+
+    query = first.query("a")
+
+    assert kept == {"a": query}
+    assert second.query("a") is query
+    assert first.meter.steps == second.meter.steps == MAX_STEPS - 2
+    assert first.query("b") is not second.query("b")
+    assert kept == {"a": query}
