@@ -148,6 +148,7 @@ def test_the_bounds_are_those_of_the_document() -> None:
         request["nonce"]["anyOf"][0]["maxLength"],
         request["draftPolicyForAttestation"]["anyOf"][0]["maxLength"],
         error["details"]["maxItems"],
+        schemas["ErrorDetail"]["properties"]["details"]["maxItems"],
     ]
 
 

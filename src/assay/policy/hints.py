@@ -44,7 +44,8 @@ def suggestion(word: str, choices: Iterable[str]) -> str | None:
     """The choice that `word` was probably meant to be."""
     if len(word) > _LONGEST_WORD:
         return None
-    folded = {choice.lower(): choice for choice in choices}
+    # Sorted: the same hint in every process, although sets of names have no order.
+    folded = {choice.lower(): choice for choice in sorted(choices)}
     close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.75)
     return folded[close[0]] if close else None
 

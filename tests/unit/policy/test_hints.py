@@ -22,6 +22,12 @@ def test_misspelled_words_have_a_suggestion() -> None:
     assert meant("zzz", choices) == ""
 
 
+def test_a_suggestion_does_not_depend_on_the_order_of_the_choices() -> None:
+    assert suggestion("xvn", ["SVN", "svn"]) is None
+    assert suggestion("a-svn", ["b-SVN", "b-svn"]) == suggestion("a-svn", ["b-svn", "b-SVN"])
+    assert suggestion("a-svn", ["b-SVN", "b-svn"]) == "b-svn"
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
