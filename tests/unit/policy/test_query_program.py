@@ -93,6 +93,93 @@ def test_null_false_and_what_is_empty_are_false(value: object, *, false: bool) -
     assert is_false(value) is false
 
 
+DOCUMENT = {
+    "a": {"b": {"c": 1}, "n": None},
+    "l": [1, 2, 3],
+    "one": 1,
+    "yes": True,
+    "no": False,
+    "zero": 0,
+    "empty": "",
+    "rows": [{"k": 1, "v": "x"}, {"k": True, "v": ""}, {"k": 1.0}, 5, {"k": "1", "v": None}],
+    "nested": [[1, 2], 3, [[4]], []],
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("a.b.c", "1"),
+        ("a.b.c.d", "null"),
+        ("a.x.c", "null"),
+        ("l.a", "null"),
+        *[("l[0]", "1"), ("l[2]", "3"), ("l[3]", "null"), ("l[-1]", "3"), ("l[-3]", "1")],
+        *[("l[-4]", "null"), ("a[0]", "null"), ("empty[0]", "null")],
+        *[("l[1:]", "[2,3]"), ("l[::-1]", "[3,2,1]"), ("a[1:]", "null")],
+        *[("no || one", "1"), ("zero || one", "0"), ("empty || one", "1"), ("yes || one", "true")],
+        *[("a.n || no", "false"), ("no || a.n", "null"), ("no || empty || l", "[1,2,3]")],
+        *[
+            ("yes && one", "1"),
+            ("zero && one", "1"),
+            ("empty && one", '""'),
+            ("no && one", "false"),
+        ],
+        *[("a.n && no", "null"), ("yes && zero", "0"), ("one && l && a.n && yes", "null")],
+        *[("!no", "true"), ("!zero", "false"), ("!empty", "true"), ("!yes", "false")],
+        *[("yes && !one || l[0]", "1"), ("(yes || no) && no", "false")],
+        *[("one == `1`", "true"), ("one == `1.0`", "true"), ("yes == `1`", "false")],
+        *[("one != `1`", "false"), ("yes != `1`", "true"), ("one == `true`", "false")],
+        *[("yes == `true`", "true"), ("a.n == `null`", "true"), ("no == `null`", "false")],
+        *[("empty == ''", "true"), ("one == '1'", "false"), ("l == `1`", "false")],
+        *[("one == one", "true"), ("one == yes", "false"), ("one != yes", "true")],
+        *[("l == l", "true"), ("l == a", "false"), ("a.n == a.n", "true")],
+        *[("one < `2`", "true"), ("one < `1`", "false"), ("one <= `1`", "true")],
+        *[("one > `0`", "true"), ("one >= `2`", "false"), ("yes < `2`", "null")],
+        *[("`2` > yes", "null"), ("empty < `1`", "null"), ("`1` > empty", "null")],
+        ("rows[?k == `1`].k", "[1,1.0]"),
+        ("rows[?k].v", '["x",""]'),
+        ("rows[?v]", '[{"k":1,"v":"x"}]'),
+        ("rows[?!v].k", '[true,1.0,"1"]'),
+        ("rows[*].v", '["x",""]'),
+        ("one[?k]", "null"),
+        ("one[*]", "null"),
+        ("nested[]", "[1,2,3,[4]]"),
+        ("one[]", "null"),
+        ("a.*.c", "[1]"),
+        ("l.*", "null"),
+        ("a.*", '[{"c":1}]'),
+        ("a.n.[b]", "null"),
+        ("a.n.{b: b}", "null"),
+        ("a.b.[c, d]", "[1,null]"),
+        ("a.b.{d: d, c: c}", '{"d":null,"c":1}'),
+        ("map(&k, rows[:2])", "[1,true]"),
+        ("sort_by(rows[?v == 'x' || v == ''], &v)[0].k", "true"),
+        ("length(join('', ['a', 'b']))", "2"),
+    ],
+)
+def test_each_construct_finds_what_the_specification_says(query: str, result: str) -> None:
+    assert Query(query).run(DOCUMENT, Meter()) == result
+
+
+@pytest.mark.parametrize(
+    ("query", "steps"),
+    [
+        # Of the query and, last, of the result.
+        *[("@", 1 + 3), ("`1`", 1 + 1), ("a", 1 + 1), ("a.b.c", 3 + 1), ("[0]", 2 + 1 + 1)],
+        *[("!a", 2 + 1), ("a && b", 3 + 1), ("a || b || c", 4 + 1), ("a == b", 3 + 1)],
+        *[("a < b", 3 + 1), ("a == `1`", 3 + 1), ("a | b", 2 + 1), ("(a)[0]", 3 + 1)],
+        *[("[*].a", 2 + 2 * 1 + 1), ("[?a].b", 2 + 2 * 2 + 1), ("[]", 3 + 2 + 2 * 1 + 3)],
+        *[("[:]", 4 + 2 + 2 * 1 + 3), ("*.a", 2 + 1), ("[@, @]", 3 + 7 + 7)],
+        *[("{x: a}", 2 + 2 + 2), ("type(@)", 2 + 3 + 1), ("map(&a, @)", 3 + 1 + 3 + 2 + 3)],
+        ("to_string(@)", 2 + 3 + 1),
+    ],
+)
+def test_work_is_counted_by_the_parts_of_a_query_and_the_elements_of_lists(
+    query: str, steps: int
+) -> None:
+    assert spent(query, [0, 1]) == steps
+
+
 def spent(query: str, document: object) -> int:
     meter = Meter()
     Query(query).run(document, meter)
