@@ -160,6 +160,16 @@ def literal_type(condition: syntax.Condition) -> str | None:
     return None
 
 
+def is_type_test(test: syntax.PropertyTest, name: str) -> bool:
+    """Whether a test is `type==` and this name."""
+    return (
+        test.property is PropertyName.TYPE
+        and test.operator is Operator.EQUAL
+        and isinstance(test.expression, syntax.Literal)
+        and test.expression.value == name
+    )
+
+
 # --- rules ---
 
 
@@ -196,18 +206,10 @@ def _condition(condition: syntax.Condition, scope: Scope, source: Source) -> Mat
     filters = [
         _filter(test, scope, source)
         for test in condition.tests
-        if not (test.property is PropertyName.TYPE and _is_name(test, name))
+        if name is None or not is_type_test(test, name)
     ]
     matches = _all_matches(filters) if name is None else _typed_matches(name, filters)
     return _negation(matches) if condition.negated else matches
-
-
-def _is_name(test: syntax.PropertyTest, name: str | None) -> bool:
-    return (
-        test.operator is Operator.EQUAL
-        and isinstance(test.expression, syntax.Literal)
-        and test.expression.value == name
-    )
 
 
 def _typed_matches(name: str, filters: list[_Filter]) -> Matcher:

@@ -13,14 +13,16 @@ from typing import Final
 
 from assay.claims import Claim, ClaimIssuer, ClaimValue
 from assay.policy import syntax
-from assay.policy.compile import CompiledRule, Program, literal_type, run_rules
+from assay.policy.compile import CompiledRule, Program, is_type_test, literal_type, run_rules
 from assay.policy.hints import meant
 from assay.policy.meter import MAX_STEPS, OutOfStepsError
-from assay.policy.source import PolicyEvaluationError, Source, printable
+from assay.policy.source import PolicyEvaluationError, Source, Span, printable
 from assay.policy.syntax import ActionName, PropertyName, SectionName
 
 _SHOWN_RULE: Final = 2_000
 _SHOWN_STRING: Final = 70
+_SHOWN_NAME: Final = 200
+_SHOWN_TESTS: Final = 8
 _SHOWN_VALUES: Final = 3
 _SHOWN_CONDITIONS: Final = 3
 _KEPT_CLAIMS: Final = 16
@@ -147,13 +149,14 @@ def sentence(records: Sequence[RuleRecord]) -> str:
         return "no rule permitted: the policy has no rule with permit()"
     first = records[0]
     if not first.fired:
-        needs = _listed(first.needs)
+        needs = _listed(first.needs, len(first.needs))
         return f"no rule permitted; the closest is line {first.rule.line}: it needs {needs}"
     decided = "denied" if first.action is ActionName.DENY else "permitted"
     account = f"{decided} by the rule at line {first.rule.line}"
     if not first.conditions:
         return f"{account}, which has no condition"
-    return f"{account}: {_listed([_held(condition) for condition in first.conditions])}"
+    held = [_held(condition) for condition in first.conditions[:_SHOWN_CONDITIONS]]
+    return f"{account}: {_listed(held, len(first.conditions))}"
 
 
 class _Replay:
@@ -165,7 +168,8 @@ class _Replay:
         self._source = program.source
         self._run = program.start(claims)
         self._incoming = frozenset(claim.type for claim in claims)
-        self._passed: list[CompiledRule] = []
+        self._added: dict[str, str] = {}
+        """For each claim type, the first rule before that adds such claims, in words."""
         self._suggestions = _SUGGESTIONS
         # Questions have steps of their own: the run must end as it did when nobody asked.
         self._spare = MAX_STEPS
@@ -173,7 +177,13 @@ class _Replay:
     def step(self, rule: CompiledRule) -> None:
         """Run `rule`."""
         run_rules((rule,), self._run, self._source)
-        self._passed.append(rule)
+        name = _made(rule.node.action)
+        if name is not None and name not in self._added:
+            line, _ = self._source.position(rule.node.span.start)
+            shown = rule.node.conditions[:_SHOWN_CONDITIONS]
+            wanted = [_stated(condition, self._source) for condition in shown]
+            given = _listed(wanted, len(rule.node.conditions))
+            self._added[name] = f"which the rule at line {line} adds given {given}"
 
     def record(self, section: SectionName, rule: CompiledRule) -> RuleRecord:
         """Run `rule` and note what became of it."""
@@ -230,11 +240,8 @@ class _Replay:
         )
 
     def _absence(self, name: str) -> str:
-        for rule in self._passed:
-            if _makes(rule.node.action, name):
-                line, _ = self._source.position(rule.node.span.start)
-                wanted = [_stated(condition, self._source) for condition in rule.node.conditions]
-                return f"which the rule at line {line} adds given {_listed(wanted)}"
+        if name in self._added:
+            return self._added[name]
         near = ""
         if self._suggestions and len(self._incoming) <= _MOST_NAMES:
             self._suggestions -= 1
@@ -245,7 +252,7 @@ class _Replay:
 def _held(condition: ConditionRecord) -> str:
     if len(condition.claims) == 1 and condition.matched == condition.claims:
         claim = condition.claims[0]
-        return f"{claim.type} is {_json(claim.value)}"
+        return f"{_shown(claim.type, _SHOWN_NAME)} is {_json(claim.value)}"
     return condition.expected
 
 
@@ -253,7 +260,7 @@ def _present(claims: Sequence[Claim], condition: syntax.Condition) -> str:
     shown = [_shown_value(claim, condition) for claim in claims[:_SHOWN_VALUES]]
     if len(claims) > _SHOWN_VALUES:
         shown.append("…")
-    made = all(claim.issuer is ClaimIssuer.POLICY for claim in claims)
+    made = all(claim.issuer is ClaimIssuer.POLICY for claim in claims[:_SHOWN_VALUES])
     return f"{'the policy set it to' if made else 'the evidence has'} {', '.join(shown)}"
 
 
@@ -262,11 +269,12 @@ def _shown_value(claim: Claim, condition: syntax.Condition) -> str:
     return _json(claim.value) + (f" from {claim.issuer.value}" if asks_issuer else "")
 
 
-def _makes(action: syntax.Action, name: str) -> bool:
-    if not isinstance(action.claim, syntax.NewClaim):
-        return False
-    expression = action.claim.find(PropertyName.TYPE)
-    return isinstance(expression, syntax.Literal) and expression.value == name
+def _made(action: syntax.Action) -> str | None:
+    """The type of the claims that an action makes, where the text has it."""
+    name = (
+        action.claim.find(PropertyName.TYPE) if isinstance(action.claim, syntax.NewClaim) else None
+    )
+    return str(name.value) if isinstance(name, syntax.Literal) else None
 
 
 def _stated(condition: syntax.Condition, source: Source) -> str:
@@ -279,35 +287,44 @@ def _stated(condition: syntax.Condition, source: Source) -> str:
 def _wanted(condition: syntax.Condition, source: Source) -> str:
     """A condition in the field's words: `x-ms-sgx-svn >= 5`."""
     name = literal_type(condition)
-    phrases = []
-    for test in condition.tests:
-        right = printable(source.slice(test.expression.span))
-        if test.property is PropertyName.TYPE and name is not None and right == _quoted(name):
+    others, values = [], []
+    for test in condition.tests[:_SHOWN_TESTS]:
+        if name is not None and is_type_test(test, name):
             continue
-        phrases.append((test.property, test.operator.value, _shortened(right, _SHOWN_STRING)))
+        start, end = test.expression.span
+        # No more than is shown: a policy can be one long string, and have it in many accounts.
+        right = source.slice(Span(start, min(end, start + _SHOWN_STRING + 1)))
+        compared = f"{test.operator.value} {_shown(right, _SHOWN_STRING)}"
+        if test.property is PropertyName.VALUE and name is not None:
+            values.append(compared)
+        else:
+            others.append(f"{test.property} {compared}")
+    if len(condition.tests) > _SHOWN_TESTS:
+        others.append("…")
     if name is None:
-        return ", ".join(" ".join(phrase) for phrase in phrases)
-    values = [f"{op} {right}" for prop, op, right in phrases if prop is PropertyName.VALUE]
-    others = [" ".join(phrase) for phrase in phrases if phrase[0] is not PropertyName.VALUE]
-    subject = " and ".join([f"{name} {values[0]}", *values[1:]]) if values else name
-    return ", ".join([subject, *others])
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return ", ".join(others)
+    subject = _shown(name, _SHOWN_NAME)
+    return ", ".join(
+        [" and ".join([f"{subject} {values[0]}", *values[1:]]) if values else subject, *others]
+    )
 
 
 def _json(value: ClaimValue) -> str:
     text = _shortened(value, _SHOWN_STRING) if isinstance(value, str) else value
-    return json.dumps(text, ensure_ascii=False)
+    return printable(json.dumps(text, ensure_ascii=False))
+
+
+def _shown(text: str, limit: int) -> str:
+    return printable(_shortened(text, limit))
 
 
 def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _listed(phrases: Sequence[str]) -> str:
+def _listed(phrases: Sequence[str], count: int) -> str:
+    """The first phrases of so many."""
     shown = list(phrases[:_SHOWN_CONDITIONS])
-    if len(phrases) > _SHOWN_CONDITIONS:
-        shown.append(f"and {len(phrases) - _SHOWN_CONDITIONS} more")
+    if count > _SHOWN_CONDITIONS:
+        shown.append(f"and {count - _SHOWN_CONDITIONS} more")
     return "; ".join(shown)

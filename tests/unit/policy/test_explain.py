@@ -254,3 +254,41 @@ def test_the_reasons_of_a_refusal_are_the_permitting_rules_closest_first() -> No
 
     assert [record.rule.line for record in outcome.reasons] == [6, 4]
     assert evaluate("").reasons == ()
+
+
+def test_long_names_and_many_tests_are_shortened() -> None:
+    name = "n" * 5_000
+    tests = ", ".join(f"value!={number}" for number in range(100))
+
+    (record,) = evaluate(f'[type=="{name}", {tests}] => permit();', Claim(name, "v")).trace
+
+    (condition,) = record.conditions
+    assert condition.claim_type == name
+    assert condition.expected == (
+        f"{'n' * 200}… != 0 and != 1 and != 2 and != 3 and != 4 and != 5 and != 6, …"
+    )
+    assert evaluate(f'[type=="{name}"] => permit();', Claim(name, 1)).explanation == (
+        f"permitted by the rule at line 4: {'n' * 200}… is 1"
+    )
+
+
+def test_values_of_the_evidence_that_a_terminal_would_obey_are_not_shown() -> None:
+    claims = (Claim("a\x9b", "\x9b2J\u202e"), Claim("b", "\x1b"))
+
+    explanation = evaluate('[type=="a\x9b"] && [type=="b"] => permit();', *claims).explanation
+
+    assert (
+        explanation
+        == 'permitted by the rule at line 4: a\ufffd is "\ufffd2J\ufffd"; b is "\\u001b"'
+    )
+
+
+@pytest.mark.timeout(20)  # quadratic work would take minutes
+def test_an_account_of_thousands_of_rules_does_not_repeat_long_texts() -> None:
+    condition = f'[type=="x", value=="{"y" * 500_000}"]'
+    adding = condition + ' && [type=="x"]' * 7_000 + ' => add(type="good", value=1);\n'
+
+    outcome = evaluate(adding + '[type=="good"] => permit();\n' * 4_000)
+
+    assert len(outcome.trace) == 4_001
+    assert f'adds given x == "{"y" * 69}…; x; x; and 6998 more' in outcome.explanation
