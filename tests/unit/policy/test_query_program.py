@@ -132,6 +132,7 @@ DOCUMENT = {
         *[("yes == `true`", "true"), ("a.n == `null`", "true"), ("no == `null`", "false")],
         *[("empty == ''", "true"), ("one == '1'", "false"), ("l == `1`", "false")],
         *[("one == one", "true"), ("one == yes", "false"), ("one != yes", "true")],
+        *[("one == zero", "false"), ("empty == a.n", "false"), ("zero == no", "false")],
         *[("l == l", "true"), ("l == a", "false"), ("a.n == a.n", "true")],
         *[("one < `2`", "true"), ("one < `1`", "false"), ("one <= `1`", "true")],
         *[("one > `0`", "true"), ("one >= `2`", "false"), ("yes < `2`", "null")],
@@ -212,9 +213,28 @@ def test_work_is_charged_before_it_is_done() -> None:
         Query("[*].length(@)").run([1] * 1_000, Meter(100))
 
 
-def test_equal_texts_and_lists_are_charged_by_their_size() -> None:
-    text = "x" * 16_000
+NESTED = [[[1], 2], [3]]
+LONG = "x" * 160
 
-    assert spent("a == b", {"a": text, "b": text}) > 1_000
-    assert spent("a == b", {"a": [0] * 1_000, "b": [0] * 1_000}) > 1_000
-    assert spent("a == 'x'", {"a": text}) < 10
+
+@pytest.mark.parametrize(
+    ("query", "document", "steps"),
+    [
+        ("[*].a.b | `0`", [0, 1], 2 + 2 * 2 + 1 + 1 + 1),
+        ("*.a.b | `0`", {"a": 0, "b": 1}, 2 + 2 * 2 + 1 + 1 + 1),
+        ("[?a.b].c | `0`", [0, 1], 2 + 2 * 3 + 1 + 1 + 1),
+        # Functions see their arguments' surface, and those that look deeper all of it.
+        ("length(@)", NESTED, 2 + 3 + 1),
+        ("to_string(@) | `0`", NESTED, 2 + 7 + 0 + 1 + 1 + 1),
+        ("contains(@, `5`)", NESTED, 3 + 7 + 1 + 1),
+        ("join('', @) | `0`", [LONG, LONG], 5 + 1 + (1 + 2 + 20) + 20 + 1),
+        # Texts and lists are compared by their size, with the query's own text at no cost.
+        ("a == b", {"a": LONG, "b": LONG}, 3 + 10 + 1),
+        ("a == b", {"a": NESTED, "b": NESTED}, 3 + 7 + 1),
+        ("a == 'x'", {"a": LONG}, 3 + 1),
+    ],
+)
+def test_work_is_counted_by_the_size_of_what_is_looked_at(
+    query: str, document: object, steps: int
+) -> None:
+    assert spent(query, document) == steps
