@@ -29,8 +29,7 @@ _KEPT_CLAIMS: Final = 16
 """Of what a condition looked at: thousands of rules can look at thousands of claims."""
 
 _SUGGESTIONS: Final = 32
-_MOST_NAMES: Final = 256
-"""How many names are compared in one account, and with how many: it costs as much as rules."""
+"""How many names are compared with those of the evidence: it costs as much as running rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +242,7 @@ class _Replay:
         if name in self._added:
             return self._added[name]
         near = ""
-        if self._suggestions and len(self._incoming) <= _MOST_NAMES:
+        if self._suggestions:
             self._suggestions -= 1
             near = meant(name, self._incoming)
         return "the evidence has no such claim" + (f" ({near})" if near else "")

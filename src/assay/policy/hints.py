@@ -7,14 +7,17 @@ what other languages have: AD FS claim rules, the JSON format of 2018, templates
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 from assay.policy.syntax import ActionName, FunctionName, PropertyName, SectionName
 from assay.policy.tokens import Token, TokenKind
 
 _LONGEST_WORD: Final = 40
-"""Longer words are not compared with keywords: the comparison is quadratic."""
+"""Longer words are not compared: the comparison is quadratic."""
+
+_MOST_CHOICES: Final = 256
+"""Nor are words with more than these: one comparison costs as much as reading a rule."""
 
 _SECTIONS: Final = tuple(name.value for name in SectionName)
 _ACTIONS: Final = tuple(name.value for name in ActionName)
@@ -40,9 +43,9 @@ _NO_PROPERTY: Final = "a condition tests type, value, valueType or issuer"
 _NEW_CLAIM: Final = 'a claim is written type="name", value=expression'
 
 
-def suggestion(word: str, choices: Iterable[str]) -> str | None:
+def suggestion(word: str, choices: Collection[str]) -> str | None:
     """The choice that `word` was probably meant to be."""
-    if len(word) > _LONGEST_WORD:
+    if len(word) > _LONGEST_WORD or len(choices) > _MOST_CHOICES:
         return None
     # Sorted: the same hint in every process, although sets of names have no order.
     folded = {choice.lower(): choice for choice in sorted(choices)}
@@ -50,7 +53,7 @@ def suggestion(word: str, choices: Iterable[str]) -> str | None:
     return folded[close[0]] if close else None
 
 
-def meant(word: str, choices: Iterable[str]) -> str:
+def meant(word: str, choices: Collection[str]) -> str:
     """A hint for a misspelled word; empty where nothing is near."""
     near = suggestion(word, choices)
     if near is None:

@@ -118,3 +118,15 @@ def test_what_is_only_unwise_passes(rule: str) -> None:
 
 def test_the_number_of_problems_is_bounded() -> None:
     assert len(problems(in_section("=> issue(claim=c);" * 99))) == MAX_PROBLEMS
+
+
+def test_an_action_in_the_wrong_section_is_marked_and_told_what_stands_there() -> None:
+    (problem,) = problems(
+        in_section('=> issueproperty(type="a", value=1);', section="authorizationrules")
+    )
+
+    assert problem.message == (
+        "expected one of permit(), deny(), add(), issue() in authorizationrules, "
+        "got issueproperty(); issueproperty() belongs in configurationrules or issuancerules"
+    )
+    assert problem.caret == "   " + "^" * len("issueproperty")

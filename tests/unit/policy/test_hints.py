@@ -17,6 +17,7 @@ def test_misspelled_words_have_a_suggestion() -> None:
 
     assert suggestion("isue", choices) == "issue"
     assert suggestion("x" * 1_000_000, choices) is None
+    assert suggestion("n9", [f"n{index}" for index in range(257)]) is None
     assert meant("isue", choices) == "did you mean `issue`?"
     assert meant("VALUETYPE", choices) == "upper and lower case matter: write `valueType`"
     assert meant("zzz", choices) == ""
