@@ -28,6 +28,9 @@ _FUNCTIONS: Final = QueryFunctions()
 _SIZED: Final[frozenset[type]] = frozenset({str, list, dict})
 _PLAIN: Final = frozenset({str, bool, int, float, type(None)})
 _NESTED: Final = frozenset({list, dict})
+_ALTERNATIVES: Final = frozenset({"or_expression"})
+_CONJUNCTIONS: Final = frozenset({"and_expression"})
+_CHAINS: Final = frozenset({"subexpression", "index_expression", "pipe"})
 _ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "lt": operator.lt,
     "lte": operator.le,
@@ -74,6 +77,13 @@ def _children(node: _Node) -> list[QueryProgram]:
     return [compile_query(child) for child in node["children"]]
 
 
+def _operands(node: _Node, kinds: frozenset[str]) -> list[QueryProgram]:
+    """Those of a chain of operators, which the parser nests on the left: `a || b || c`."""
+    first, *others = node["children"]
+    before = _operands(first, kinds) if first["type"] in kinds else [compile_query(first)]
+    return before + [compile_query(other) for other in others]
+
+
 def _weight(parts: list[QueryProgram]) -> int:
     return 1 + sum(part.weight for part in parts)
 
@@ -112,7 +122,7 @@ def _fields(names: tuple[str, ...]) -> QueryProgram:
 
 def _chain(node: _Node) -> QueryProgram:
     """Each part over the result of the part before: `a.b`, `a | b`, `a[0]`."""
-    parts = _children(node)
+    parts = _operands(node, _CHAINS)
     if all(part.names for part in parts):
         return _fields(tuple(name for part in parts for name in part.names))
     steps = [part.step for part in parts]
@@ -151,16 +161,8 @@ def _slice(node: _Node) -> QueryProgram:
 # --- truth ---
 
 
-def _operands(node: _Node) -> list[QueryProgram]:
-    """Those of a chain of the same operator, which the parser nests: `a || b || c`."""
-    first, last = node["children"]
-    if first["type"] == node["type"]:
-        return [*_operands(first), compile_query(last)]
-    return [compile_query(first), compile_query(last)]
-
-
 def _or(node: _Node) -> QueryProgram:
-    parts = _operands(node)
+    parts = _operands(node, _ALTERNATIVES)
     steps = [part.step for part in parts]
 
     def step(value: Any, meter: Meter) -> Any:  # noqa: ANN401  any JSON value
@@ -176,7 +178,7 @@ def _or(node: _Node) -> QueryProgram:
 
 
 def _and(node: _Node) -> QueryProgram:
-    parts = _operands(node)
+    parts = _operands(node, _CONJUNCTIONS)
     steps = [part.step for part in parts]
 
     def step(value: Any, meter: Meter) -> Any:  # noqa: ANN401  any JSON value

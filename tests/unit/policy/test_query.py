@@ -185,6 +185,13 @@ def test_strings_are_not_joined_beyond_the_longest_string() -> None:
         Query('join(@, `["","","",""]`)').run(half, Meter())
 
 
+def test_a_query_has_at_most_so_many_characters_and_levels() -> None:
+    assert run("a" * MAX_QUERY_CHARACTERS) == "null"
+    assert run("a" + " | a" * 199) == "null"
+    with pytest.raises(QueryError, match="at most 200 levels"):
+        Query("a" + " | a" * 200)
+
+
 def test_slices_are_charged_for() -> None:
     meter = Meter()
     before = meter.steps
