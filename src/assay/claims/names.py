@@ -31,6 +31,19 @@ class ClaimType(StrEnum):
     """No type of the policy language holds it."""
 
 
+DEPRECATED_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "x-ms-sgx-is-debuggable": "$is-debuggable",
+        "x-ms-sgx-product-id": "$product-id",
+        "x-ms-sgx-mrsigner": "$sgx-mrsigner",
+        "x-ms-sgx-mrenclave": "$sgx-mrenclave",
+        "x-ms-sgx-svn": "$svn",
+        "x-ms-attestation-type": "$tee",
+    }
+)
+"""The second name under which policies see a claim of SGX; those of the preview used it."""
+
+
 class Where(Flag):
     """The places that a claim occurs in."""
 

@@ -9,6 +9,7 @@ import hashlib
 from typing import Final
 
 from assay.claims import Claim, ClaimSet
+from assay.claims.names import DEPRECATED_NAMES
 from assay.encoding import JsonValue
 from assay.evidence.sgx.verify import VerifiedSgxQuote
 
@@ -16,16 +17,6 @@ ATTESTATION_TYPE: Final = "sgx"
 
 HELD_DATA_CLAIMS: Final = ("aas-ehd", "maa-ehd", "x-ms-sgx-ehd")
 """The claims that binary runtime data becomes; the first two are deprecated twins."""
-
-_ALIASES: Final = {
-    "x-ms-sgx-is-debuggable": "$is-debuggable",
-    "x-ms-sgx-product-id": "$product-id",
-    "x-ms-sgx-mrsigner": "$sgx-mrsigner",
-    "x-ms-sgx-mrenclave": "$sgx-mrenclave",
-    "x-ms-sgx-svn": "$svn",
-    "x-ms-attestation-type": "$tee",
-}
-"""Deprecated names that policies of the preview still use."""
 
 
 def extract_claims(verified: VerifiedSgxQuote, evidence: bytes) -> ClaimSet:
@@ -37,7 +28,7 @@ def extract_claims(verified: VerifiedSgxQuote, evidence: bytes) -> ClaimSet:
     """
     facts = _facts(verified)
     incoming = [Claim(name, value) for name, value in facts.items()]
-    incoming += [Claim(alias, facts[name]) for name, alias in _ALIASES.items()]
+    incoming += [Claim(alias, facts[name]) for name, alias in DEPRECATED_NAMES.items()]
     incoming += _tcb_claims(verified)
     # Members in order, so that nothing has to be sorted for each token.
     hashes = verified.document_hashes

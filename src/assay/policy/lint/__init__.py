@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from assay.policy.evaluation import CompiledPolicy
+from assay.policy.lint.arguments import lint_arguments
 from assay.policy.lint.names import lint_issued, lint_names, lint_settings
 from assay.policy.lint.queries import lint_queries
 from assay.policy.lint.rules import lint_actions, lint_conditions, lint_decision, lint_literals
+from assay.policy.lint.silence import silenced
 from assay.policy.lint.subject import LintFinding, Severity, Subject
 from assay.policy.source import Source
 
 __all__ = ["CODES", "LintFinding", "Severity", "lint_policy"]
 
 CODES: Final = (
+    "argument-type",
     "configuration-condition",
     "deny-list-open",
     "deprecated-claim",
@@ -40,6 +43,8 @@ CODES: Final = (
     "reserved-name",
     "setting-effect",
     "setting-value",
+    "silence-unknown",
+    "silence-unused",
     "string-line-break",
     "type-mismatch",
     "unconditional-permit",
@@ -54,7 +59,7 @@ CODES: Final = (
 
 _LINTERS: Final = (
     *(lint_decision, lint_conditions, lint_actions, lint_literals),
-    *(lint_names, lint_issued, lint_settings, lint_queries),
+    *(lint_names, lint_issued, lint_settings, lint_queries, lint_arguments),
 )
 
 
@@ -63,6 +68,8 @@ def lint_policy(
 ) -> tuple[LintFinding, ...]:
     """What is probably wrong with `policy`, in the order of its text.
 
+    A comment silences what its author has thought about: `// assay: allow CODE - reason`.
+
     Args:
         policy: The policy.
         attestation_type: The type it is for, `SgxEnclave` for example; without one nothing is
@@ -70,4 +77,5 @@ def lint_policy(
     """
     subject = Subject(policy.tree, Source(policy.text), attestation_type)
     found = [finding for linter in _LINTERS for finding in linter(subject)]
-    return tuple(sorted(found, key=lambda finding: (finding.line, finding.column, finding.code)))
+    left = silenced(found, subject, CODES)
+    return tuple(sorted(left, key=lambda finding: (finding.line, finding.column, finding.code)))

@@ -44,6 +44,12 @@ class LintFinding:
     length: int
     message: str
 
+    source: str
+    """The source line, shortened around the column where it is long."""
+
+    caret: str
+    """Blanks and `^` to print under `source`."""
+
     def __str__(self) -> str:
         return (
             f"line {self.line}, column {self.column}: {self.severity}: {self.message} [{self.code}]"
@@ -89,6 +95,8 @@ class Subject:
             column=problem.column,
             length=problem.length,
             message=message,
+            source=problem.source,
+            caret=problem.caret,
         )
 
 
