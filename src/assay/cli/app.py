@@ -12,6 +12,7 @@ from assay.cli.commands import (
     collateral,
     demo,
     inspect,
+    policy,
     serve,
     simulate,
     token,
@@ -66,6 +67,7 @@ def root(
 app.command("appraise")(appraise.appraise)
 app.command("inspect")(inspect.inspect)
 app.command("attest")(attest.attest)
+app.add_typer(policy.app, name="policy")
 app.add_typer(token.app, name="token")
 app.add_typer(collateral.app, name="collateral")
 app.add_typer(simulate.app, name="simulate")

@@ -17,6 +17,23 @@ class TypeChoice(StrEnum):
     OPEN_ENCLAVE = "OpenEnclave"
 
 
+class PolicyTypeChoice(StrEnum):
+    """The attestation types that policies are for."""
+
+    ANY = "any"
+    SGX_ENCLAVE = "SgxEnclave"
+    OPEN_ENCLAVE = "OpenEnclave"
+    SEV_SNP_VM = "SevSnpVm"
+    TDX_VM = "TdxVm"
+    AZURE_GUEST = "AzureGuest"
+    TPM = "Tpm"
+
+    @property
+    def attestation_type(self) -> str | None:
+        """The type's name; `None` for any."""
+        return None if self is PolicyTypeChoice.ANY else self.value
+
+
 class DataTypeChoice(StrEnum):
     """How data sent beside evidence becomes claims."""
 
@@ -36,6 +53,24 @@ JsonOption: TypeAlias = Annotated[
 TypeOption: TypeAlias = Annotated[
     TypeChoice,
     typer.Option("--type", help="Kind of evidence; auto decides by its first bytes."),
+]
+PolicyArgument: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The policy, as UTF-8 text.")
+]
+PoliciesArgument: TypeAlias = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Policies, as UTF-8 text.")
+]
+PolicyTypeOption: TypeAlias = Annotated[
+    PolicyTypeChoice,
+    typer.Option("--type", help="Attestation type whose claims the policy is about."),
+]
+ClaimsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--claims",
+        metavar="FILE",
+        help="Incoming claims as a JSON object: a member for each claim type.",
+    ),
 ]
 AtOption: TypeAlias = Annotated[
     str | None,

@@ -39,10 +39,8 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestResult:
+class FixtureResult:
     """One test and how it ended."""
-
-    __test__ = False  # Not one of the tests that pytest collects.
 
     name: str
     status: Status
@@ -116,7 +114,7 @@ def read_claim_sets(
         yield f"{what}: {case.name}", case.incoming
 
 
-def run_fixture(text: str, fixture: Fixture) -> tuple[TestResult, ...]:
+def run_fixture(text: str, fixture: Fixture) -> tuple[FixtureResult, ...]:
     """Test the policy of `text`."""
     try:
         policy = compile_policy(text)
@@ -124,10 +122,10 @@ def run_fixture(text: str, fixture: Fixture) -> tuple[TestResult, ...]:
         return (_judge_refusal(error, fixture),)
     if fixture.refused:
         details = ("expected a text that is no policy, got a policy",)
-        return (TestResult(name=_REFUSED, status=Status.FAILED, details=details),)
+        return (FixtureResult(name=_REFUSED, status=Status.FAILED, details=details),)
     if not fixture.cases:
         details = (f"nothing is expected: {fixture.question}",)
-        return (TestResult(name="is a policy", status=Status.SKIPPED, details=details),)
+        return (FixtureResult(name="is a policy", status=Status.SKIPPED, details=details),)
     return (
         *_about_text(policy, fixture),
         *(_result(case.name, _judge(policy, case)) for case in fixture.cases),
@@ -211,12 +209,12 @@ def _string(value: JsonValue, what: str) -> str:
 # --- judging ---
 
 
-def _result(name: str, failures: list[str]) -> TestResult:
+def _result(name: str, failures: list[str]) -> FixtureResult:
     status = Status.FAILED if failures else Status.PASSED
-    return TestResult(name=name, status=status, details=tuple(failures))
+    return FixtureResult(name=name, status=status, details=tuple(failures))
 
 
-def _judge_refusal(error: PolicySyntaxError, fixture: Fixture) -> TestResult:
+def _judge_refusal(error: PolicySyntaxError, fixture: Fixture) -> FixtureResult:
     if not fixture.refused:
         problems = [line for problem in error.problems for line in str(problem).splitlines()]
         return _result("is a policy", problems)
@@ -226,7 +224,7 @@ def _judge_refusal(error: PolicySyntaxError, fixture: Fixture) -> TestResult:
     return _result(_REFUSED, [f"expected it at line {wanted}", *str(error).splitlines()])
 
 
-def _about_text(policy: CompiledPolicy, fixture: Fixture) -> Iterator[TestResult]:
+def _about_text(policy: CompiledPolicy, fixture: Fixture) -> Iterator[FixtureResult]:
     if fixture.hash is not None:
         wrong = [f"expected {fixture.hash}", f"got      {policy_hash(policy.text)}"]
         yield _result("has its hash", [] if policy.hash == fixture.hash else wrong)

@@ -7,7 +7,7 @@ string claim that holds the compact text of the member; both may have `"readonly
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -83,6 +83,26 @@ def claims_from_token(members: Mapping[str, JsonValue], attestation_type: str) -
         if DEPRECATED_NAMES.get(claim.type) in names
     ]
     return (*claims, *aliases)
+
+
+def doubtful_claims(incoming: Iterable[Claim], attestation_type: str | None) -> Iterator[str]:
+    """A sentence for each claim of the service that no evidence of the type has like this.
+
+    Nothing without a type. The policy decides over such claims all the same.
+    """
+    names = CATALOGUE.get(attestation_type or "")
+    if names is None:
+        return
+    for claim in incoming:
+        known = names.get(claim.type)
+        if claim.issuer is not ClaimIssuer.SERVICE:
+            continue
+        if known is None or not known.incoming:
+            hint = meant(claim.type, [name for name, one in names.items() if one.incoming])
+            sentence = f"no {attestation_type} evidence has the claim {claim.type}"
+            yield sentence + (f"; {hint}" if hint else "")
+        elif claim.value_type is not known.value_type:
+            yield f"{claim.type} is of type {known.value_type}, this is of type {claim.value_type}"
 
 
 def _values(member: JsonValue) -> Iterator[ClaimValue]:

@@ -21,17 +21,24 @@ def review_policy(text: str, attestation_type: str | None = None) -> tuple[LintF
     Without a type: those for which the service refuses the text. With one: also those for which
     it could not do what it says on such evidence, such as an unknown claim or a wrong type.
     """
+    return tuple(
+        finding
+        for finding in lint_text(text, attestation_type)
+        if finding.code == SYNTAX or (attestation_type is not None and _prevents_its_work(finding))
+    )
+
+
+def _prevents_its_work(finding: LintFinding) -> bool:
+    return finding.severity is Severity.ERROR or finding.code in _ERRORS_OF_A_TYPE
+
+
+def lint_text(text: str, attestation_type: str | None = None) -> tuple[LintFinding, ...]:
+    """What is wrong with a text: its errors where it is no policy, else a linter's findings."""
     try:
         policy = compile_policy(text)
     except PolicySyntaxError as error:
         return syntax_findings(error)
-    if attestation_type is None:
-        return ()
-    return tuple(
-        finding
-        for finding in lint_policy(policy, attestation_type)
-        if finding.severity is Severity.ERROR or finding.code in _ERRORS_OF_A_TYPE
-    )
+    return lint_policy(policy, attestation_type)
 
 
 def syntax_findings(error: PolicySyntaxError) -> tuple[LintFinding, ...]:

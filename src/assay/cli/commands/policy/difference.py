@@ -1,0 +1,93 @@
+"""`assay policy diff`: what a new version of a policy does otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.exit_code import PROBLEMS
+from assay.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assay.encoding import JsonValue
+    from assay.policy.difference import Comparison
+    from assay.policy.outcome import Outcome
+
+
+def diff(
+    *,
+    before: Annotated[Path, typer.Argument(metavar="A", help="The policy as it was.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The policy as it would be.")],
+    claims_dir: Annotated[
+        Path,
+        typer.Option(
+            "--claims-dir",
+            metavar="DIR",
+            help="Inputs: files of claims as for `assay policy eval`, fixtures, or tokens.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate two policies over the same inputs, and show which come out otherwise and why.
+
+    Tokens of the service serve as inputs: they hold what their evidence said.
+
+    Exit code 1 if an input comes out otherwise.
+    """
+    from assay.cli.policy_file import read_claims_folder, read_policy_file
+    from assay.cli.render import print_json
+    from assay.policy.difference import Effect, compare_policies
+
+    policies = read_policy_file(before), read_policy_file(after)
+    compared = compare_policies(*policies, read_claims_folder(claims_dir))
+    changed = [one for one in compared if one.effect is not Effect.SAME]
+    if as_json:
+        print_json({"inputs": len(compared), "changed": [_report(one) for one in changed]})
+    else:
+        _show(changed, len(compared))
+    if changed:
+        raise typer.Exit(PROBLEMS)
+
+
+def _show(changed: Sequence[Comparison], inputs: int) -> None:
+    from assay.cli.policy_text import first_line
+    from assay.cli.render import BAD, DIM, GOOD, WARNING, Answer
+    from assay.policy.difference import Effect
+
+    answer = Answer()
+    styles = {Effect.PERMITS: BAD, Effect.REFUSES: WARNING}
+    for one in changed:
+        answer.line((f"{one.effect}: ", styles.get(one.effect, DIM)), (one.name, "bold"))
+        for word, outcome in (("before", one.before), ("after", one.after)):
+            reason = first_line(outcome.explanation)
+            answer.line((f"  {word:<6}  ", DIM), f"{outcome.decision}: {reason}")
+        for change in one.changes:
+            answer.line(f"  {change.member}.{change.name}: {change.before} -> {change.after}")
+    style = WARNING if changed else GOOD
+    answer.line((f"{len(changed)} of {inputs} inputs come out otherwise", style))
+
+
+def _report(one: Comparison) -> JsonValue:
+    return {
+        "input": one.name,
+        "effect": one.effect.value,
+        "before": _side(one.before),
+        "after": _side(one.after),
+        "changes": [
+            {
+                "member": change.member,
+                "name": change.name,
+                "before": change.before,
+                "after": change.after,
+            }
+            for change in one.changes
+        ],
+    }
+
+
+def _side(outcome: Outcome) -> JsonValue:
+    return {"decision": outcome.decision, "explanation": outcome.explanation}

@@ -1,0 +1,88 @@
+"""Policies, their findings and their decisions as people read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from assay.cli.render import BAD, DIM, GOOD, WARNING, Answer
+from assay.encoding import JsonValue
+from assay.policy.lint import LintFinding, Severity
+from assay.policy.outcome import Outcome
+from assay.policy.review import SYNTAX
+
+_STYLES: Final = {Severity.ERROR: BAD, Severity.WARNING: WARNING, Severity.NOTE: DIM}
+
+
+def show_findings(answer: Answer, file: Path, findings: Iterable[LintFinding]) -> None:
+    """Each finding with its place, its source line and a caret below."""
+    for finding in findings:
+        code = "" if finding.code == SYNTAX else f" [{finding.code}]"
+        answer.line(
+            (f"{file}:{finding.line}:{finding.column}: ", "bold"),
+            (f"{finding.severity}: ", _STYLES[finding.severity]),
+            finding.message,
+            (code, DIM),
+        )
+        answer.line("    ", finding.source)
+        answer.line("    ", (finding.caret, GOOD))
+
+
+def show_count(answer: Answer, findings: Sequence[LintFinding], files: int) -> None:
+    """How much was found."""
+    counted = Counter(finding.severity for finding in findings)
+    found = [_several(counted[severity], severity) for severity in Severity if counted[severity]]
+    answer.line(f"{', '.join(found) or 'nothing found'} in {_several(files, 'file')}")
+
+
+def findings_report(findings: Iterable[LintFinding]) -> list[JsonValue]:
+    """Findings as JSON objects."""
+    return [
+        {
+            "code": finding.code,
+            "severity": finding.severity.value,
+            "line": finding.line,
+            "column": finding.column,
+            "length": finding.length,
+            "message": finding.message,
+            "source": finding.source,
+            "caret": finding.caret,
+        }
+        for finding in findings
+    ]
+
+
+def show_decision(answer: Answer, outcome: Outcome) -> None:
+    """The decision and its reason in one line."""
+    style = GOOD if outcome.permitted else BAD
+    answer.line(
+        ("decision: ", "bold"), (outcome.decision, style), f" - {first_line(outcome.explanation)}"
+    )
+
+
+def show_members(answer: Answer, outcome: Outcome) -> None:
+    """What the policy set and issued; nothing where it did not."""
+    groups = (
+        ("issued claims", outcome.claims),
+        ("properties", outcome.properties),
+        ("configuration", outcome.configuration),
+    )
+    for title, members in groups:
+        _show_group(answer, title, members)
+
+
+def first_line(text: str) -> str:
+    """The text up to its first line end."""
+    return text.splitlines()[0] if text else ""
+
+
+def _show_group(answer: Answer, title: str, members: Mapping[str, JsonValue]) -> None:
+    if members:
+        answer.heading(title)
+        answer.members(members)
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
