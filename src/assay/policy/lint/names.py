@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from assay.claims import ValueType
+from assay.claims import ClaimIssuer, ValueType
 from assay.claims.model import value_type_of
 from assay.claims.names import ClaimName, Where
 from assay.policy import syntax
@@ -59,18 +59,33 @@ def _name(
     known = subject.claims.get(name)
     made = name in subject.made or None in subject.made
     client = subject.attestation_type in _WITH_CLIENT_CLAIMS
-    if client and not any(test.property is PropertyName.ISSUER for test in condition.tests):
+    if client and not _tests_issuer(condition):
         message = "a client can send a claim of this name; test the issuer, too"
         yield subject.finding("missing-issuer", Severity.WARNING, condition.span, message)
     if known is not None and (known.incoming or made):
         yield from _types(subject, condition, known)
-    elif not made:
+    elif not (made or _asks_client(condition)):
         incoming = [claim.name for claim in subject.claims.values() if claim.incoming]
         hint = meant(name, incoming)
         message = f"no rule and no {subject.attestation_type} evidence makes the claim {name}"
         yield subject.finding(
             "unknown-claim", Severity.WARNING, span, message + (f"; {hint}" if hint else "")
         )
+
+
+def _tests_issuer(condition: syntax.Condition) -> bool:
+    return any(test.property is PropertyName.ISSUER for test in condition.tests)
+
+
+def _asks_client(condition: syntax.Condition) -> bool:
+    """Whether only a claim of a client can meet the condition; such names are its own."""
+    return any(
+        test.property is PropertyName.ISSUER
+        and test.operator is Operator.EQUAL
+        and isinstance(test.expression, syntax.Literal)
+        and test.expression.value == ClaimIssuer.CUSTOM.value
+        for test in condition.tests
+    )
 
 
 def _successor(subject: Subject, name: str) -> str:

@@ -205,6 +205,14 @@ def test_a_condition_on_what_a_client_can_send_should_test_the_issuer() -> None:
     assert lint(tested, attestation_type="Tpm") == []
 
 
+def test_a_claim_that_only_a_client_can_have_sent_may_have_any_name() -> None:
+    rule = '[type=="role", value=="admin", issuer{}] => permit();'
+
+    assert lint(rule.format('=="CustomClaim"'), attestation_type="Tpm") == []
+    for other in ('=="AttestationService"', '!="CustomClaim"'):
+        assert codes(lint(rule.format(other), attestation_type="Tpm")) == ["unknown-claim"]
+
+
 def test_a_claim_that_a_rule_makes_under_any_name_is_known() -> None:
     rules = (
         'c:[type=="x-ms-attestation-type"] => add(type=c.value, value=true);'
@@ -261,6 +269,8 @@ def test_a_finding_has_its_place_and_reads_as_a_line() -> None:
 
     assert (finding.line, finding.column, finding.length) == (4, 40, 5)
     assert finding.severity is Severity.WARNING
+    assert finding.source == 'issuancerules{=> issue(type="a", value="<x>");};'
+    assert finding.caret == " " * 39 + "^" * 5
     assert str(finding) == (
         "line 4, column 40: warning: "
         "this looks like a placeholder that was not filled in [placeholder]"
@@ -277,7 +287,10 @@ def test_every_code_is_listed_and_found_in_some_test() -> None:
     tested = {code for code, *_ in (*AUTHORIZATION, *ISSUANCE, *SETTINGS) if code is not None}
 
     assert list(CODES) == sorted(set(CODES))
-    assert set(CODES) - tested == {"configuration-condition", "line-ends", "missing-issuer"}
+    assert set(CODES) - tested == {
+        *("configuration-condition", "line-ends", "missing-issuer"),
+        *("argument-type", "silence-unknown", "silence-unused"),  # in modules of their own
+    }
 
 
 @pytest.mark.parametrize(
