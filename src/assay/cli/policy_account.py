@@ -11,7 +11,7 @@ from assay.cli.explained_claims import ExplainedClaims
 from assay.cli.policy_text import show_decision, show_members
 from assay.cli.render import BAD, DIM, GOOD, WARNING, Answer
 from assay.encoding import JsonValue
-from assay.policy.explain import RuleRecord
+from assay.policy import CompiledPolicy, RuleRecord
 from assay.policy.outcome import Outcome, outcome_report
 
 _SHOWN_CLAIMS: Final = 5
@@ -20,9 +20,11 @@ _INDENT: Final = " " * 13
 """Up to where the word about a rule stands."""
 
 
-def show_account(answer: Answer, asked: ExplainedClaims, outcome: Outcome) -> None:
+def show_account(
+    answer: Answer, policy: CompiledPolicy, asked: ExplainedClaims, outcome: Outcome
+) -> None:
     """The decision in a sentence, then the rules in the order in which they ran."""
-    show_decision(answer, outcome)
+    show_decision(answer, policy, outcome)
     if asked.caution:
         answer.line((asked.caution, WARNING))
     for section, records in groupby(outcome.trace, key=lambda record: record.section):

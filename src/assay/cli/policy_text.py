@@ -9,9 +9,11 @@ from typing import Final
 
 from assay.cli.render import BAD, DIM, GOOD, WARNING, Answer
 from assay.encoding import JsonValue
+from assay.policy import CompiledPolicy
 from assay.policy.lint import LintFinding, Severity
 from assay.policy.outcome import Outcome
 from assay.policy.review import SYNTAX
+from assay.policy.source import Source, Span
 
 _STYLES: Final = {Severity.ERROR: BAD, Severity.WARNING: WARNING, Severity.NOTE: DIM}
 
@@ -26,8 +28,7 @@ def show_findings(answer: Answer, file: Path, findings: Iterable[LintFinding]) -
             finding.message,
             (code, DIM),
         )
-        answer.line("    ", finding.source)
-        answer.line("    ", (finding.caret, GOOD))
+        _show_source(answer, finding.source, finding.caret)
 
 
 def show_count(answer: Answer, findings: Sequence[LintFinding], files: int) -> None:
@@ -54,12 +55,15 @@ def findings_report(findings: Iterable[LintFinding]) -> list[JsonValue]:
     ]
 
 
-def show_decision(answer: Answer, outcome: Outcome) -> None:
-    """The decision and its reason in one line."""
+def show_decision(answer: Answer, policy: CompiledPolicy, outcome: Outcome) -> None:
+    """The decision and its reason in one line; where a rule failed, its source with a caret."""
     style = GOOD if outcome.permitted else BAD
-    answer.line(
-        ("decision: ", "bold"), (outcome.decision, style), f" - {first_line(outcome.explanation)}"
-    )
+    answer.line(("decision: ", "bold"), (outcome.decision, style), f" - {outcome.explanation}")
+    if outcome.error is not None:
+        source = Source(policy.text)
+        start = source.offset(outcome.error.line, outcome.error.column)
+        place = source.problem(Span(start, start + 1), outcome.error.reason, expected="")
+        _show_source(answer, place.source, place.caret)
 
 
 def show_members(answer: Answer, outcome: Outcome) -> None:
@@ -73,9 +77,9 @@ def show_members(answer: Answer, outcome: Outcome) -> None:
         _show_group(answer, title, members)
 
 
-def first_line(text: str) -> str:
-    """The text up to its first line end."""
-    return text.splitlines()[0] if text else ""
+def _show_source(answer: Answer, source: str, caret: str) -> None:
+    answer.line("    ", source)
+    answer.line("    ", (caret, GOOD))
 
 
 def _show_group(answer: Answer, title: str, members: Mapping[str, JsonValue]) -> None:

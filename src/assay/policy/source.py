@@ -97,6 +97,10 @@ class Source:
         line = bisect.bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a line and a column, both from 1."""
+        return self._line_starts[line - 1] + column - 1
+
     def slice(self, span: Span) -> str:
         """The text of `span`."""
         return self.text[span.start : span.end]

@@ -132,14 +132,12 @@ def test_a_token_of_a_type_without_catalogue_gives_nothing() -> None:
 
 
 def test_claims_that_no_evidence_has_are_pointed_out() -> None:
-    claims = read(
-        **{
-            "x-ms-sgx-svn": "3",
-            "x-ms-sgx-mrsinger": "a",
-            "x-ms-sgx-product-id": 1,
-            "iss": "x",
-            "role": {"value": "a", "issuer": "CustomClaim"},
-        }
+    claims = (
+        Claim("x-ms-sgx-svn", "3"),
+        Claim("x-ms-sgx-mrsinger", "a"),
+        Claim("x-ms-sgx-product-id", 1),
+        Claim("iss", "x"),
+        Claim("role", "a", ClaimIssuer.CUSTOM),
     )
 
     assert list(doubtful_claims(claims, "SgxEnclave")) == [

@@ -21,6 +21,12 @@ def test_positions_count_lines_and_columns_from_one() -> None:
     assert source.position(12) == (4, 3)
 
 
+def test_an_offset_comes_back_from_its_position() -> None:
+    source = Source("ab\ncd\r\nef\rgh")
+
+    assert [source.offset(*source.position(offset)) for offset in range(13)] == [*range(13)]
+
+
 def test_a_problem_shows_its_line_with_a_caret_under_the_span() -> None:
     problem = Source("one\n\ttwo three").problem(Span(9, 14), "expected 3", expected="3")
 

@@ -54,7 +54,6 @@ def diff(
 
 
 def _show(changed: Sequence[Comparison], inputs: int) -> None:
-    from assay.cli.policy_text import first_line
     from assay.cli.render import BAD, DIM, GOOD, WARNING, Answer
     from assay.policy.difference import Effect
 
@@ -63,8 +62,7 @@ def _show(changed: Sequence[Comparison], inputs: int) -> None:
     for one in changed:
         answer.line((f"{one.effect}: ", styles.get(one.effect, DIM)), (one.name, "bold"))
         for word, outcome in (("before", one.before), ("after", one.after)):
-            reason = first_line(outcome.explanation)
-            answer.line((f"  {word:<6}  ", DIM), f"{outcome.decision}: {reason}")
+            answer.line((f"  {word:<6}  ", DIM), f"{outcome.decision}: {outcome.explanation}")
         for change in one.changes:
             answer.line(f"  {change.member}.{change.name}: {change.before} -> {change.after}")
     style = WARNING if changed else GOOD

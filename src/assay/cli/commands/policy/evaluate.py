@@ -56,6 +56,6 @@ def evaluate(
         print_json(outcome_report(outcome))
     else:
         answer = Answer()
-        show_decision(answer, outcome)
+        show_decision(answer, policy, outcome)
         show_members(answer, outcome)
     raise typer.Exit(ExitCode.OK if outcome.permitted else ExitCode.DENIED)

@@ -103,5 +103,5 @@ def explain(
     if as_json:
         print_json(account_report(asked, outcome))
     else:
-        show_account(Answer(), asked, outcome)
+        show_account(Answer(), policy, asked, outcome)
     raise typer.Exit(ExitCode.OK if outcome.permitted else ExitCode.DENIED)
