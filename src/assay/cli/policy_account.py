@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
@@ -51,13 +52,19 @@ def _show_record(answer: Answer, record: RuleRecord) -> None:
     answer.line(f"  line {record.rule.line:<5} ", (f"{word:<10}", style), first)
     for line in rest:
         answer.line(_INDENT, " " * 10, line)
-    for need in record.needs:
-        answer.line(_INDENT, ("needs ", BAD), need)
-    for claims in record.matched:
-        for claim in claims[:_SHOWN_CLAIMS]:
-            answer.line(_INDENT, ("found ", GOOD), _claim(claim))
-        if len(claims) > _SHOWN_CLAIMS:
-            answer.line(_INDENT, f"      and {len(claims) - _SHOWN_CLAIMS} more")
+    for condition in record.conditions:
+        verb, style = ("holds", GOOD) if condition.held else ("fails", BAD)
+        answer.line(_INDENT, (f"{verb:<10}", style), str(condition))
+        if condition.matched and condition.matched[0].type not in condition.expected:
+            _show_matched(answer, condition.matched)
+
+
+def _show_matched(answer: Answer, claims: Sequence[Claim]) -> None:
+    """The claims that met a condition which does not name them."""
+    for claim in claims[:_SHOWN_CLAIMS]:
+        answer.line(_INDENT, " " * 12, _claim(claim))
+    if len(claims) > _SHOWN_CLAIMS:
+        answer.line(_INDENT, " " * 12, "and more")
 
 
 def _claim(claim: Claim) -> str:

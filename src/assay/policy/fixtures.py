@@ -15,9 +15,9 @@ from typing import Final
 from assay.claims import CATALOGUE, Claim
 from assay.encoding import EncodingError, JsonValue, encode_json, encode_json_sorted, json_type
 from assay.policy.compiler import compile_policy
-from assay.policy.cursor import meant
 from assay.policy.digest import policy_hash
 from assay.policy.evaluation import CompiledPolicy, Decision
+from assay.policy.hints import meant
 from assay.policy.incoming import read_incoming_claims
 from assay.policy.lint import lint_policy
 from assay.policy.outcome import ERROR, Outcome, evaluate_policy

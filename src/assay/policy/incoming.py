@@ -14,8 +14,8 @@ from typing import Final
 from assay.claims import CATALOGUE, Claim, ClaimIssuer, ClaimValue
 from assay.claims.names import DEPRECATED_NAMES
 from assay.encoding import EncodingError, JsonValue, encode_json, json_type
-from assay.policy.cursor import meant
 from assay.policy.functions import in_range
+from assay.policy.hints import meant
 
 _MEMBERS: Final = ("value", "json", "issuer", "readonly")
 

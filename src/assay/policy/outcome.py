@@ -124,8 +124,15 @@ def _record(record: RuleRecord) -> JsonValue:
         "column": record.rule.column,
         "rule": record.rule.text,
         "fired": record.fired,
-        "needs": list(record.needs),
-        "matched": [[_claim(claim) for claim in claims] for claims in record.matched],
+        "conditions": [
+            {
+                "held": condition.held,
+                "expected": condition.expected,
+                "actual": condition.actual,
+                "claims": [_claim(claim) for claim in condition.claims],
+            }
+            for condition in record.conditions
+        ],
     }
 
 

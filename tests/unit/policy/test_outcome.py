@@ -51,8 +51,14 @@ def test_a_permit_has_everything_that_the_policy_made() -> None:
         "column": 5,
         "rule": '[type=="svn", value>=2] => permit()',
         "fired": True,
-        "needs": [],
-        "matched": [[{"type": "svn", "value": 3, "issuer": "AttestationService"}]],
+        "conditions": [
+            {
+                "held": True,
+                "expected": "svn >= 2",
+                "actual": "the evidence has 3",
+                "claims": [{"type": "svn", "value": 3, "issuer": "AttestationService"}],
+            }
+        ],
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from assay.policy.cursor import meant
+from assay.policy.hints import meant
 from assay.policy.lint.subject import LintFinding, Severity, Subject
 from assay.policy.source import Span
 from assay.policy.tokens import Token, TokenKind, tokenize

@@ -42,9 +42,9 @@ def test_each_rule_says_whether_it_fired_and_what_it_lacked(run: Run, write: Wri
         "",
         "authorizationrules",
         '  line 4     not fired [type=="x-ms-sgx-is-debuggable", value==true] => deny()',
-        "             needs x-ms-sgx-is-debuggable == true, the evidence has no such claim",
+        "             fails     x-ms-sgx-is-debuggable == true, the evidence has no such claim",
         '  line 5     not fired [type=="x-ms-sgx-svn", value>=2] => permit()',
-        "             needs x-ms-sgx-svn >= 2, the evidence has 1",
+        "             fails     x-ms-sgx-svn >= 2, the evidence has 1",
     ]
 
 
@@ -64,15 +64,23 @@ def test_a_rule_that_fired_says_which_claims_it_found(run: Run, write: Write) ->
     lines = run("policy", "explain", "many.policy", "--claims", "claims.json").out.splitlines()
 
     first = lines.index('  line 4     fired     [type!="none"] => permit()')
-    assert lines[first + 1] == "             found x-ms-sgx-svn = 1"
-    assert lines[first + 2] == f'             found long = "{"x" * 99}…'
-    assert lines[first + 3] == "             found mine = 1, by CustomClaim"
-    assert lines[first + 6 :] == [
-        "                   and 4 more",
+    indent = " " * 25
+    assert lines[first + 1 :] == [
+        '             holds     a claim with type != "none", there is one',
+        f"{indent}x-ms-sgx-svn = 1",
+        f'{indent}long = "{"x" * 99}…',
+        f"{indent}mine = 1, by CustomClaim",
+        f"{indent}c0 = 0",
+        f"{indent}c1 = 1",
+        f"{indent}and more",
         '  line 5     fired     c:[type=="x-ms-sgx-svn"] &&',
         '                       ![type=="role", issuer=="CustomClaim"]',
         "                       => deny()",
-        "             found x-ms-sgx-svn = 1",
+        "             holds     x-ms-sgx-svn, the evidence has 1",
+        (
+            '             holds     no claim with role, issuer == "CustomClaim", '
+            "the evidence has no such claim"
+        ),
     ]
 
 
