@@ -107,7 +107,8 @@ class _Checker:
             name = condition.identifier.name
             if name in bound:
                 got = f"got `{name}` a second time"
-                yield self._problem(condition.identifier.span, "one condition a name", got)
+                hint = "give each condition a name of its own"
+                yield self._problem(condition.identifier.span, "one condition a name", got, hint)
             bound.add(name)
 
     def _new_claim(
@@ -127,7 +128,9 @@ class _Checker:
         for name in (PropertyName.TYPE, PropertyName.VALUE):
             if name not in seen:
                 closing = Span(action.span.end - 1, action.span.end)
-                yield self._problem(closing, f"`{name}=` in a new claim", "got none")
+                yield self._problem(
+                    closing, f"`{name}=` in a new claim", "got none", hints.NEW_CLAIM
+                )
 
     def _expression(self, outer: syntax.Expression, bound: set[str]) -> Iterator[PolicyProblem]:
         for expression in syntax.descend(outer):
@@ -140,7 +143,7 @@ class _Checker:
         if identifier.name not in bound:
             got = f"got `{identifier.name}`"
             near = hints.meant(identifier.name, bound)
-            hint = near or "names live in one rule, from left to right"
+            hint = near or f"write `{identifier.name}:` before a condition to the left in this rule"
             yield self._problem(identifier.span, "a name that a condition binds", got, hint)
 
     def _call(self, call: syntax.FunctionCall) -> Iterator[PolicyProblem]:
@@ -154,7 +157,8 @@ class _Checker:
             yield self._too_old(span, "version 1.2 for functions", Version.V1_2)
         if len(call.arguments) != ARITIES[function]:
             wanted = f"{ARITIES[function]} argument(s) of {function}"
-            yield self._problem(span, wanted, f"got {len(call.arguments)}")
+            got = f"got {len(call.arguments)}"
+            yield self._problem(span, wanted, got, hints.arity(function))
 
 
 def _is_literal_other_than_string(expression: syntax.Expression) -> bool:

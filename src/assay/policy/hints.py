@@ -26,9 +26,17 @@ _FUNCTIONS: Final = tuple(name.value for name in FunctionName)
 _BOOLEANS: Final = frozenset({"true", "false"})
 
 _CONDITIONS_OF_ADFS: Final = {
-    "exists": "EXISTS is AD FS claim-rule syntax; a condition already asks for existence",
+    "exists": "EXISTS is AD FS claim-rule syntax; write `[...]` alone, which asks for existence",
     "not": "NOT EXISTS is AD FS claim-rule syntax; version 1.2 writes `![...]`",
     "count": "COUNT is AD FS claim-rule syntax and has no counterpart",
+}
+_ARGUMENTS: Final = {
+    FunctionName.JMES_PATH: "json, query",
+    FunctionName.JSON_TO_CLAIM_VALUE: "json",
+    FunctionName.IS_SUBSET_OF: "values, others",
+    FunctionName.APPEND_STRING: "first, second",
+    FunctionName.NEGATE_BOOL: "boolean",
+    FunctionName.CONTAINS_ONLY_VALUE: "values, value",
 }
 _PARAMETERS_OF_ADFS: Final = frozenset({"store", "types", "query", "param"})
 _CONJUNCTION: Final = "conditions are joined with `&&`"
@@ -40,7 +48,7 @@ _ARROWS: Final = {
     "or": "there is no `or`; write one rule for each alternative",
 }
 _NO_PROPERTY: Final = "a condition tests type, value, valueType or issuer"
-_NEW_CLAIM: Final = 'a claim is written type="name", value=expression'
+NEW_CLAIM: Final = 'a claim is written type="name", value=expression'
 
 
 def suggestion(word: str, choices: Collection[str]) -> str | None:
@@ -137,6 +145,8 @@ def property_test(token: Token) -> str:
         return "for a rule without conditions write `=>` alone"
     if token.kind in {TokenKind.STRING, TokenKind.INTEGER}:
         return 'the property stands on the left, as in type=="name"'
+    if token.kind is TokenKind.WORD:
+        return f'{_NO_PROPERTY}; a claim called {token.text} has type=="{token.text}"'
     return _NO_PROPERTY
 
 
@@ -164,7 +174,7 @@ def value(token: Token) -> str:
     if folded in _BOOLEANS:
         return f"upper and lower case matter: write `{folded}`"
     if folded in {"null", "none"}:
-        return "there is no null"
+        return "there is no null; a claim that is not to be has no rule that makes it"
     if token.kind is TokenKind.WORD:
         near = suggestion(token.text, _FUNCTIONS)
         spelled = f" or {near}(...)" if near else ""
@@ -179,6 +189,11 @@ def function(name: str) -> str:
     return meant(name, _FUNCTIONS) or f"there are {', '.join(_FUNCTIONS)}"
 
 
+def arity(name: FunctionName) -> str:
+    """A function is called with another number of arguments."""
+    return f"write {name}({_ARGUMENTS[name]})"
+
+
 def action(token: Token) -> str:
     """A rule ends in something else than an action."""
     return meant(token.text, _ACTIONS) or f"the actions are {', '.join(_ACTIONS)}"
@@ -190,11 +205,11 @@ def assignment(token: Token, following: Token) -> str:
         return f"{token.text}= is AD FS claim-rule syntax; claims come from the evidence alone"
     if token.kind is TokenKind.WORD and following.text == ")":
         return f"to copy a claim, write claim={token.text}"
-    return _NEW_CLAIM
+    return NEW_CLAIM
 
 
 def claim_end(token: Token, *, copies: bool) -> str:
     """Something stands after the claim of an action."""
     if copies:
-        return "claim= takes the name of a condition's claims and nothing else"
+        return "claim= takes a name and nothing else; a new claim has type=..., value=..."
     return "assignments are separated by commas" if token.kind is TokenKind.WORD else ""

@@ -116,11 +116,13 @@ class _Parser:
     def _check_order(self, token: Token, name: SectionName, before: list[syntax.Section]) -> None:
         for section in before:
             if section.name is name:
-                self.cursor.report(token.span, f"one section `{name}`", "got a second one")
+                hint = "put all its rules into one"
+                self.cursor.report(token.span, f"one section `{name}`", "got a second one", hint)
                 return
             if _SECTION_ORDER.index(section.name) > _SECTION_ORDER.index(name):
                 wanted = f"`{name}` before `{section.name}`"
-                self.cursor.report(token.span, wanted, "got it after")
+                hint = f"the order is {', '.join(_SECTION_ORDER)}"
+                self.cursor.report(token.span, wanted, "got it after", hint)
                 return
 
     def _section(self, name: SectionName) -> syntax.Section | None:
@@ -186,7 +188,11 @@ class _Parser:
         action = self._action()
         span = self.cursor.span_from(start)
         if not self.cursor.accept(";"):
-            hint = "one action a rule" if self.cursor.current.text == "," else ""
+            hint = (
+                "one action a rule; write another rule for the next"
+                if self.cursor.current.text == ","
+                else ""
+            )
             self.cursor.report_current("`;`", hint or "a rule ends with `;`")
             if not self._at_rule_start():
                 self._skip_rule()

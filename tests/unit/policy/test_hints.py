@@ -75,6 +75,21 @@ def test_what_stands_around_rules_is_explained(text: str, hint: str) -> None:
         ('=> add(type="a", value={{svn}});', "placeholder"),
         ('=> add(type="a", value=${SVN});', "placeholder"),
         ('=> add(type="a", value=%SVN%);', "placeholder"),
+        ('[name=="a"] => permit();', 'a claim called name has type=="name"'),
+        ("[value==null] => permit();", "has no rule that makes it"),
+        ('EXISTS([type=="a"]) => permit();', "write `[...]` alone"),
+        ("=> permit(), deny();", "write another rule for the next"),
+        ('c:[type=="a"] => add(claim=c.value);', "a new claim has type=..., value=..."),
+        ('=> add(type="a");', 'a claim is written type="name", value=expression'),
+        ('=> add(type="a", value=c.value);', "write `c:` before a condition to the left"),
+        ('c:[type=="a"] && c:[type=="b"] => permit();', "a name of its own"),
+        ('=> add(type="a", value=JmesPath("1"));', "write JmesPath(json, query)"),
+        ('=> add(type="a", value=NegateBool());', "write NegateBool(boolean)"),
+        ("=> permit();}; authorizationrules {", "put all its rules into one"),
+        (
+            "=> permit();}; configurationrules {",
+            "the order is configurationrules, authorizationrules, issuancerules",
+        ),
     ],
 )
 def test_what_stands_in_rules_is_explained(rule: str, hint: str) -> None:
