@@ -19,9 +19,10 @@ def test_every_example_of_the_page_gives_what_the_page_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ASSAY_COLLATERAL", raising=False)
-    policy = re.search(r"```\n(version=.*?)```", _PAGE, re.DOTALL)
-    assert policy is not None
-    Path("no-debug.policy").write_text(policy.group(1))
+    files = re.findall(r"^with `([\w.-]+)`:\n\n```\n(.*?)```", _PAGE, re.MULTILINE | re.DOTALL)
+    assert "no-debug.policy" in dict(files)
+    for name, content in files:
+        Path(name).write_text(content)
 
     follow(_PAGE, tmp_path)
 
@@ -32,6 +33,8 @@ def test_every_command_has_an_example() -> None:
     for command in ("appraise", "inspect", "attest", "serve", "demo"):
         assert any(f"{one} ".startswith(f"{command} ") for one in shown)
     assert shown >= {
+        *(f"policy {one}" for one in ("new", "check", "lint", "format", "hash")),
+        *(f"policy {one}" for one in ("eval", "explain", "test", "diff")),
         "token show",
         "token verify",
         "simulate sgx",

@@ -23,6 +23,8 @@ COMMANDS = (
     ("collateral", "show"),
     ("simulate", "sgx"),
     ("simulate", "openenclave"),
+    *(("policy", one) for one in ("new", "check", "lint", "format", "hash")),
+    *(("policy", one) for one in ("eval", "explain", "test", "diff")),
 )
 
 
@@ -37,7 +39,7 @@ def test_help_has_every_command_and_the_table_of_exit_codes(run: Run) -> None:
 
 
 def test_no_summary_in_the_help_is_cut_off(run: Run) -> None:
-    for arguments in ((), ("token",), ("collateral",), ("simulate",)):
+    for arguments in ((), ("token",), ("collateral",), ("simulate",), ("policy",)):
         assert "..." not in run(*arguments, "--help").out.replace("[ARGS]...", "")
 
 

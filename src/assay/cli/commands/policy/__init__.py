@@ -20,7 +20,7 @@ from assay.cli.commands.policy import (
 __all__ = ["app"]
 
 app: Final = typer.Typer(
-    help="Write policies, check and test them, see why they decide as they do.",
+    help="Write policies, test them, see why they decide.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

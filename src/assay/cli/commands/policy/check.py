@@ -14,7 +14,7 @@ def check(
     policy_type: PolicyTypeOption = PolicyTypeChoice.ANY,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether texts are policies, with every error in them.
+    """Find every error in policies.
 
     Without --type: whether the service would take them. With it also: claims that such evidence
     never has, comparisons with values of another type, settings that cannot be.

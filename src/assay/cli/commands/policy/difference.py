@@ -32,9 +32,10 @@ def diff(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate two policies over the same inputs, and show which come out otherwise and why.
+    """Compare two policies over the same inputs.
 
-    Tokens of the service serve as inputs: they hold what their evidence said.
+    Shows which come out otherwise, and why. Tokens of the service serve as inputs: they hold what
+    their evidence said.
 
     Exit code 1 if an input comes out otherwise.
     """

@@ -25,11 +25,12 @@ def evaluate(
     policy_type: PolicyTypeOption = PolicyTypeChoice.ANY,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a policy over claims from a file, as the service would over those of evidence.
+    """Evaluate a policy over claims from a file.
 
-    A member of the claims is a value, an array of values (several claims), or an object:
-    {"value": V, "issuer": "CustomClaim"} for a claim of the client, {"json": J} for a string that
-    holds JSON. With --type, names that no such evidence has are pointed out.
+    The policy decides as it would in the service over the claims of evidence. A member of the
+    claims is a value, an array of values (several claims), or an object: {"value": V, "issuer":
+    "CustomClaim"} for a claim of the client, {"json": J} for a string that holds JSON. With --type,
+    names that no such evidence has are pointed out.
 
     Exit code 3 if the policy does not permit, 2 if the text is no policy.
     """

@@ -61,10 +61,11 @@ def explain(
     runtime_data_type: RuntimeDataTypeOption = DataTypeChoice.BINARY,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a policy's decision: each rule, whether it fired, and which condition failed.
+    """Explain a decision, rule by rule.
 
-    The claims come from exactly one of --claims, --token and --evidence. --collateral, --root,
-    --at and --runtime-data are as for `assay appraise`.
+    Each rule: whether it fired, what its conditions expected, what there was. The claims come from
+    exactly one of --claims, --token and --evidence. --collateral, --root, --at and --runtime-data
+    are as for `assay appraise`.
 
     Exit code 3 if the policy does not permit, 4 if the evidence does not verify.
     """

@@ -35,10 +35,10 @@ def new(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a policy from a template: commented, checked, and with cases that test it.
+    """Start a policy from a template.
 
-    Without --out the policy is printed. What to put in its place is marked EDIT; until then it
-    refuses real evidence.
+    Templates are commented and have cases that test them. Without --out the policy is printed. What
+    to put in its place is marked EDIT; until then it refuses real evidence.
     """
     from assay.cli.render import print_json
     from assay.cli.template import find_template, templates_of, write_template

@@ -24,11 +24,11 @@ def reformat(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Rewrite policies in the usual layout, in place; - goes to standard output.
+    """Rewrite policies in the usual layout.
 
-    The meaning stays, the hash does not: it covers white space and comments. Relying parties that
-    pin x-ms-policy-hash must be told the new one, and a signed policy must be signed again. The
-    old and the new hash are printed.
+    Files are rewritten in place; - goes to standard output. The meaning stays, the hash does not:
+    it covers white space and comments. Relying parties that pin x-ms-policy-hash must be told the
+    new one, and a signed policy must be signed again. The old and the new hash are printed.
 
     Exit code 1 if a text is no policy, or with --check would change.
     """
@@ -51,9 +51,10 @@ def reformat(
 
 
 def show_hash(*, file: PolicyArgument, as_json: JsonOption = False) -> None:
-    """Print the hash of a text: the x-ms-policy-hash of tokens that were issued under it.
+    """Print the hash by which tokens name a policy.
 
-    The text need not be a policy. White space, line ends and comments count.
+    It is their x-ms-policy-hash. The text need not be a policy. White space, line ends and comments
+    count.
     """
     from assay.cli.input_file import read_text
     from assay.cli.render import print_json

@@ -24,11 +24,12 @@ def run_fixtures(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test each NAME.policy under a folder by the cases in the NAME.json beside it.
+    """Test policies by the fixtures beside them.
 
-    A case has a name, incoming_claims as for `assay policy eval`, and what is expected: the
-    decision (permit, deny, no-permit, error) and, where they are named, the claims, configuration
-    and properties exactly. `assay policy new` makes a policy with a fixture.
+    Each NAME.policy under the folder is tested by the cases in the NAME.json beside it. A case has
+    a name, incoming_claims as for `assay policy eval`, and what is expected: the decision (permit,
+    deny, no-permit, error) and, where they are named, the claims, configuration and properties
+    exactly. `assay policy new` makes a policy with a fixture.
 
     Exit code 1 if a test fails; 2 if there is no fixture at all.
     """
