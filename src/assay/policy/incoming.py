@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from assay.claims import CATALOGUE, Claim, ClaimIssuer, ClaimValue
+from assay.claims import CATALOGUE, Claim, ClaimIssuer, ClaimValue, Where
 from assay.claims.names import DEPRECATED_NAMES
 from assay.encoding import EncodingError, JsonValue, encode_json, json_type
 from assay.policy.functions import in_range
 from assay.policy.hints import meant
 
 _MEMBERS: Final = ("value", "json", "issuer", "readonly")
+
+_OF_THE_SERVICE: Final = Where.INCOMING | Where.TOKEN
 
 TOKEN_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -67,14 +69,14 @@ def claims_from_token(members: Mapping[str, JsonValue], attestation_type: str) -
     """What the evidence behind a token said to policies, as far as the token tells.
 
     A token holds the claims of the service and those that its policy issued. The catalogue tells
-    them apart: what the service gives to policies of the type comes back as claims of the service,
-    for SGX under the deprecated names, too; the rest does not.
+    them apart: what the service gives to policies of the type and also puts into its tokens comes
+    back, for SGX under the deprecated names, too. The rest does not; of a TPM that is nearly all.
     """
     names = CATALOGUE.get(attestation_type, {})
     claims = [
         Claim(name, value)
         for name, known in names.items()
-        if known.incoming and name in members
+        if known.where & _OF_THE_SERVICE == _OF_THE_SERVICE and name in members
         for value in _values(members[name])
     ]
     aliases = [

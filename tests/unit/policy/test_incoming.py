@@ -127,6 +127,12 @@ def test_deprecated_names_belong_to_sgx_alone() -> None:
     assert claims == (Claim("x-ms-attestation-type", "tdxvm"),)
 
 
+def test_what_a_policy_issued_under_a_name_of_the_service_does_not_come_back() -> None:
+    members: dict[str, JsonValue] = {"x-ms-attestation-type": "tpm", "secureBootEnabled": True}
+
+    assert claims_from_token(members, "Tpm") == (Claim("x-ms-attestation-type", "tpm"),)
+
+
 def test_a_token_of_a_type_without_catalogue_gives_nothing() -> None:
     assert claims_from_token({"x-ms-attestation-type": "sgx"}, "Unheard") == ()
 

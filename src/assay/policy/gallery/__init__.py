@@ -1,6 +1,6 @@
 """Policies to start from, each with its fixture: what it permits and what it refuses.
 
-The values in them are samples. A template that nobody edited refuses real evidence.
+Where a value has to be put in, a sample stands that refuses real evidence.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def new(
     """Start a policy from a template.
 
     Templates are commented and have cases that test them. Without --out the policy is printed. What
-    to put in its place is marked EDIT; until then it refuses real evidence.
+    has to be put in is marked EDIT; the sample that stands there refuses real evidence.
     """
     from assay.cli.render import print_json
     from assay.cli.template import find_template, templates_of, write_template
