@@ -55,7 +55,7 @@ def _show_record(answer: Answer, record: RuleRecord) -> None:
     for condition in record.conditions:
         verb, style = ("holds", GOOD) if condition.held else ("fails", BAD)
         answer.line(_INDENT, (f"{verb:<10}", style), str(condition))
-        if condition.matched and condition.matched[0].type not in condition.expected:
+        if condition.claim_type is None:
             _show_matched(answer, condition.matched)
 
 

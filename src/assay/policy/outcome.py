@@ -126,6 +126,7 @@ def _record(record: RuleRecord) -> JsonValue:
         "fired": record.fired,
         "conditions": [
             {
+                "claim_type": condition.claim_type,
                 "held": condition.held,
                 "expected": condition.expected,
                 "actual": condition.actual,

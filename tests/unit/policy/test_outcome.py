@@ -53,6 +53,7 @@ def test_a_permit_has_everything_that_the_policy_made() -> None:
         "fired": True,
         "conditions": [
             {
+                "claim_type": "svn",
                 "held": True,
                 "expected": "svn >= 2",
                 "actual": "the evidence has 3",

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from assay.policy import compile_policy
+from assay.policy import compile_policy, format_policy
 from assay.policy.lint import CODES, lint_policy
 
 PAGE: Final = Path(__file__).resolve().parents[4] / "docs" / "policy-lint.md"
@@ -60,3 +60,14 @@ def test_an_example_gives_exactly_what_the_page_says(example: Example) -> None:
 
     expected = [(example.code, example.severity)] if example.word == "Found" else []
     assert [(finding.code, finding.severity.value) for finding in found] == expected
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: f"{one.code}, {one.word}")
+def test_formatting_keeps_findings_and_what_silences_them(example: Example) -> None:
+    formatted = compile_policy(format_policy(example.text))
+
+    found = [finding.code for finding in lint_policy(formatted, example.attestation_type)]
+
+    # The usual layout has no CR: that finding is about the text, and not about what it says.
+    kept = example.word == "Found" and example.code != "line-ends"
+    assert found == ([example.code] if kept else [])
