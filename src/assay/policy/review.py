@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from assay.policy.compiler import compile_policy
@@ -22,7 +23,7 @@ def review_policy(text: str, attestation_type: str | None = None) -> tuple[LintF
     it could not do what it says on such evidence, such as an unknown claim or a wrong type.
     """
     return tuple(
-        finding
+        replace(finding, severity=Severity.ERROR)
         for finding in lint_text(text, attestation_type)
         if finding.code == SYNTAX or (attestation_type is not None and _prevents_its_work(finding))
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from assay.policy.lint import Severity
 from assay.policy.review import SYNTAX, lint_text, review_policy
 
 
@@ -30,7 +31,10 @@ def test_all_syntax_errors_come_with_their_source_and_a_caret() -> None:
     ],
 )
 def test_what_a_type_forbids_is_an_error_where_the_type_is_named(rule: str, code: str) -> None:
-    assert code in [finding.code for finding in review_policy(policy(rule), "SgxEnclave")]
+    findings = review_policy(policy(rule), "SgxEnclave")
+
+    assert code in [finding.code for finding in findings]
+    assert {finding.severity for finding in findings} == {Severity.ERROR}
     assert review_policy(policy(rule)) == ()
 
 
