@@ -8,8 +8,7 @@ from enum import StrEnum
 
 from assay.claims import Claim
 from assay.policy.evaluation import CompiledPolicy
-from assay.policy.fixtures import changed_members
-from assay.policy.outcome import Outcome, evaluate_policy
+from assay.policy.outcome import Outcome, changed_members, evaluate_policy
 
 
 class Effect(StrEnum):

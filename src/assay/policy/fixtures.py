@@ -13,14 +13,14 @@ from enum import StrEnum
 from typing import Final
 
 from assay.claims import CATALOGUE, Claim
-from assay.encoding import EncodingError, JsonValue, encode_json, encode_json_sorted, json_type
+from assay.encoding import EncodingError, JsonValue, encode_json, json_type
 from assay.policy.compiler import compile_policy
 from assay.policy.digest import policy_hash
 from assay.policy.evaluation import CompiledPolicy, Decision
 from assay.policy.hints import meant
 from assay.policy.incoming import read_incoming_claims
 from assay.policy.lint import lint_policy
-from assay.policy.outcome import ERROR, Outcome, evaluate_policy
+from assay.policy.outcome import ERROR, Outcome, changed_members, evaluate_policy
 from assay.policy.source import PolicySyntaxError
 
 _CASE: Final = ("name", "basis", "incoming_claims", "expected", "note")
@@ -259,17 +259,3 @@ def _differences(
     wanted = expected if isinstance(expected, dict) else {}
     for name, before, after in changed_members(wanted, actual):
         yield f"{member}.{name}: expected {before}, got {after}"
-
-
-def changed_members(
-    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
-) -> Iterator[tuple[str, str, str]]:
-    """The names whose values differ, with both values as JSON text, `nothing` where one lacks."""
-    for name in dict.fromkeys((*before, *after)):
-        texts = [
-            encode_json_sorted(members[name]).decode() if name in members else "nothing"
-            for members in (before, after)
-        ]
-        # As text, because `True == 1` in Python.
-        if texts[0] != texts[1]:
-            yield name, texts[0], texts[1]

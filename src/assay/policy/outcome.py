@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from assay.claims import Claim
-from assay.encoding import JsonValue
+from assay.encoding import JsonValue, encode_json_sorted
 from assay.policy.evaluation import CompiledPolicy, Decision, Evaluation
 from assay.policy.explain import RuleRecord
 from assay.policy.source import PolicyEvaluationError, PolicySyntaxError
@@ -71,6 +71,20 @@ def evaluate_policy(policy: CompiledPolicy, incoming: Iterable[Claim]) -> Outcom
     except PolicyEvaluationError as error:
         return Outcome(configuration=configuration, error=error)
     return Outcome(configuration=configuration, evaluation=evaluation)
+
+
+def changed_members(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+) -> Iterator[tuple[str, str, str]]:
+    """The names whose values differ, with both values as JSON text, `nothing` where one lacks."""
+    for name in dict.fromkeys((*before, *after)):
+        texts = [
+            encode_json_sorted(members[name]).decode() if name in members else "nothing"
+            for members in (before, after)
+        ]
+        # As text, because `True == 1` in Python.
+        if texts[0] != texts[1]:
+            yield name, texts[0], texts[1]
 
 
 def outcome_report(outcome: Outcome) -> dict[str, JsonValue]:
