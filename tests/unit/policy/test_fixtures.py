@@ -203,6 +203,16 @@ def test_a_line_that_is_no_number_is_not_held_against_anything() -> None:
     assert read_fixture(members, "policy.json") == Fixture(refused=True)
 
 
+@pytest.mark.parametrize("name", ["any", "CyResComponent", ["SgxEnclave"], None])
+def test_a_type_without_catalogue_is_none(name: JsonValue) -> None:
+    members: dict[str, JsonValue] = {
+        "attestation_type": name,
+        "cases": [case({}, decision="deny")],
+    }
+
+    assert read_fixture(members, "policy.json").attestation_type is None
+
+
 def test_the_claims_of_each_case_serve_other_tools() -> None:
     members: dict[str, JsonValue] = {"cases": [case({"svn": 2}, decision="deny")]}
 
