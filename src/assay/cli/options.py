@@ -58,7 +58,7 @@ PolicyArgument: TypeAlias = Annotated[
     Path, typer.Argument(metavar="FILE", help="The policy, as UTF-8 text.")
 ]
 PoliciesArgument: TypeAlias = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Policies, as UTF-8 text.")
+    list[Path], typer.Argument(metavar="FILE", help="Policies, as UTF-8 text.")
 ]
 PolicyTypeOption: TypeAlias = Annotated[
     PolicyTypeChoice,

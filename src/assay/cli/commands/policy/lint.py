@@ -17,9 +17,11 @@ def lint(
     """Find what is allowed and probably wrong.
 
     That is rules that never hold, lists with a hole, queries that find nothing. --type brings in
-    what is known of the claims of that evidence. docs/policy-lint.md has each code with examples. A
-    comment silences a finding that is meant so, for the rule below it or behind which it stands: //
-    assay: allow CODE - reason
+    what is known of the claims of that evidence. docs/policy-lint.md has each code with examples.
+
+    A comment silences a finding that is meant so, for the rule below it or behind which it stands:
+
+    // assay: allow CODE - reason
 
     Exit code 1 if there is an error or a warning; notes do not count.
     """
