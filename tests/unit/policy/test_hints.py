@@ -76,6 +76,7 @@ def test_what_stands_around_rules_is_explained(text: str, hint: str) -> None:
         ('=> add(type="a", value=${SVN});', "placeholder"),
         ('=> add(type="a", value=%SVN%);', "placeholder"),
         ('[name=="a"] => permit();', 'a claim called name has type=="name"'),
+        ('[(type=="a")] => permit();', "a condition tests type, value, valueType or issuer"),
         ("[value==null] => permit();", "has no rule that makes it"),
         ('EXISTS([type=="a"]) => permit();', "write `[...]` alone"),
         ("=> permit(), deny();", "write another rule for the next"),

@@ -84,6 +84,19 @@ def test_a_rule_that_fired_says_which_claims_it_found(run: Run, write: Write) ->
     ]
 
 
+def test_a_rule_that_found_few_claims_says_all_of_them(run: Run, write: Write) -> None:
+    write("many.policy", BY_MANY)
+    write("claims.json", {"a": 1, "b": 2})
+
+    lines = run("policy", "explain", "many.policy", "--claims", "claims.json").out.splitlines()
+
+    found = lines.index('             holds     a claim with type != "none", there is one')
+    assert [line.strip() for line in lines[found + 1 : found + 4]] == [
+        *("a = 1", "b = 2"),
+        'line 5     not fired c:[type=="x-ms-sgx-svn"] &&',
+    ]
+
+
 def test_the_claims_of_a_token_are_explained_with_a_caution(run: Run, write: Write) -> None:
     write("good.policy", GOOD)
     claims: dict[str, JsonValue] = {
