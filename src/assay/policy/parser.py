@@ -20,10 +20,10 @@ from assay.policy.tokens import Token, TokenKind, string_value
 MAX_RULES: Final = 5_000
 """A hundred times the largest published policy; bounds the work of one evaluation."""
 
-_MAX_NESTING: Final = 32
+MAX_NESTING: Final = 32
 """Calls in calls; published policies nest three deep. Bounds recursion."""
 
-_MAX_DIGITS: Final = 40
+MAX_DIGITS: Final = 40
 """Beyond any integer a claim can have; longer literals take quadratic time to read."""
 
 _SECTIONS: Final = {name.value: name for name in SectionName}
@@ -291,8 +291,8 @@ class _Parser:
         return syntax.Literal(value=value, span=token.span)
 
     def _integer(self, token: Token) -> int:
-        if len(token.text) > _MAX_DIGITS:
-            raise self.cursor.unexpected(f"at most {_MAX_DIGITS} digits")
+        if len(token.text) > MAX_DIGITS:
+            raise self.cursor.unexpected(f"at most {MAX_DIGITS} digits")
         return int(token.text)
 
     def _word_expression(self, token: Token, depth: int) -> syntax.Expression:
@@ -314,8 +314,8 @@ class _Parser:
 
     def _function_call(self, depth: int) -> syntax.FunctionCall:
         """`functionCall` = functionName , "(" , [ expression , { "," , expression } ] , ")"."""
-        if depth >= _MAX_NESTING:
-            raise self.cursor.unexpected(f"at most {_MAX_NESTING} calls in each other")
+        if depth >= MAX_NESTING:
+            raise self.cursor.unexpected(f"at most {MAX_NESTING} calls in each other")
         token = self.cursor.advance()
         self.cursor.advance()
         arguments = []

@@ -19,7 +19,7 @@ from assay.policy.query_program import compile_query
 MAX_QUERY_CHARACTERS: Final = 16_384
 """Published queries have a few hundred characters."""
 
-_MAX_DEPTH: Final = 200
+MAX_QUERY_LEVELS: Final = 200
 """A chain of `||` has a level for each alternative, and lists of drivers are long. Deeper
 trees would run into the interpreter's own limit, whose place depends on the caller."""
 
@@ -90,11 +90,11 @@ def _check_literals(text: str) -> None:
 
 def _check_depth(tree: object) -> None:
     level = [tree]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_QUERY_LEVELS):
         level = [child for node in level for child in _children(node)]
         if not level:
             return
-    raise QueryError(f"a query of at most {_MAX_DEPTH} levels is expected")
+    raise QueryError(f"a query of at most {MAX_QUERY_LEVELS} levels is expected")
 
 
 def _children(node: object) -> list[object]:
