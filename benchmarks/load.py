@@ -1,23 +1,25 @@
 """A load of prepared requests over kept connections; every answer is looked at.
 
-It shares the machine with the server, so it is a bare protocol: what it spends, the server lacks.
+It shares the machine with the server, so it is bare sockets and nothing else: what it spends, the
+server lacks.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
+import select
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import uvloop
 
 from benchmarks.server import RunningServer
 
 _ANSWER_SECONDS = 10
 _WARM_UP_SECONDS = 0.5
+_BATCH_SECONDS = 0.002
 _HEAD_END = b"\r\n\r\n"
+_PART_BYTES = 65536
 
 
 class BadAnswerError(Exception):
@@ -41,15 +43,10 @@ def run_load(
     Raises:
         BadAnswerError: An answer was not 200 with a token, or did not come.
     """
-    return uvloop.run(_run(server, itertools.cycle(requests), connections, seconds))
-
-
-async def _run(
-    server: RunningServer, requests: Iterator[bytes], connections: int, seconds: float
-) -> Load:
-    await _call(server, requests, connections, _WARM_UP_SECONDS)
+    turns = itertools.cycle(requests)
+    _call(server, turns, connections, _WARM_UP_SECONDS)
     start = time.perf_counter()
-    latencies = await _call(server, requests, connections, seconds)
+    latencies = _call(server, turns, connections, seconds)
     elapsed = time.perf_counter() - start
     latencies.sort()
     return Load(
@@ -59,75 +56,79 @@ async def _run(
     )
 
 
-async def _call(
+def _call(
     server: RunningServer, requests: Iterator[bytes], connections: int, seconds: float
 ) -> list[float]:
     """The latencies of what `connections` callers get answered within `seconds`."""
-    loop = asyncio.get_running_loop()
     stop = time.perf_counter() + seconds
-    callers: list[_Caller] = []
-    for _ in range(connections):
-        _, caller = await loop.create_connection(
-            lambda: _Caller(requests, stop, loop.create_future()), server.host, server.port
-        )
-        callers.append(caller)
-    try:
-        async with asyncio.timeout(seconds + _ANSWER_SECONDS):
-            await asyncio.gather(*(caller.done for caller in callers))
-    except TimeoutError as error:
-        raise BadAnswerError(f"an answer took more than {_ANSWER_SECONDS} s") from error
-    return [latency for caller in callers for latency in caller.latencies]
+    callers: dict[int, _Caller] = {}
+    with select.epoll() as poll:
+        for _ in range(connections):
+            caller = _Caller(server, requests)
+            callers[caller.number] = caller
+            poll.register(caller.number, select.EPOLLIN)
+            caller.ask()
+        waiting = connections
+        while waiting:
+            # Answers are taken in batches, as from a network: waking this process for each one is a
+            # cost that the server would pay.
+            time.sleep(_BATCH_SECONDS)
+            ready = poll.poll(_ANSWER_SECONDS)
+            if not ready:
+                raise BadAnswerError(f"no answer within {_ANSWER_SECONDS} s")
+            for number, _ in ready:
+                answered_at = callers[number].hear()
+                if answered_at is None:
+                    continue
+                if answered_at < stop:
+                    callers[number].ask()
+                else:
+                    waiting -= 1
+    return [latency for caller in callers.values() for latency in caller.end()]
 
 
-class _Caller(asyncio.Protocol):
+class _Caller:
     """One connection: a request, its answer, the next request."""
 
-    def __init__(self, requests: Iterator[bytes], stop: float, done: asyncio.Future[None]) -> None:
-        self.latencies: list[float] = []
-        self.done = done
+    def __init__(self, server: RunningServer, requests: Iterator[bytes]) -> None:
+        self._socket = socket.create_connection((server.host, server.port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._requests = requests
-        self._stop = stop
+        self._latencies: list[float] = []
         self._answer = b""
-        self._size = 0
+        self._asked_at = 0.0
+        self.number = self._socket.fileno()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Send the first request."""
-        self._transport = transport
-        self._send()
+    def ask(self) -> None:
+        """Send the next request."""
+        self._answer = b""
+        self._asked_at = time.perf_counter()
+        self._socket.sendall(next(self._requests))
 
-    def data_received(self, data: bytes) -> None:
-        """Take a part of an answer."""
-        answer = self._answer = self._answer + data if self._answer else data
-        if not self._size and _HEAD_END in answer:
-            self._size = _size(answer)
-        if self._size and len(answer) >= self._size:
-            self._end(answer)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note an answer that will not come."""
-        if not self.done.done():
-            self.done.set_exception(BadAnswerError(f"the connection was closed: {exc}"))
-
-    def _send(self) -> None:
-        self._answer, self._size = b"", 0
-        self._sent = time.perf_counter()
-        self._transport.write(next(self._requests))
-
-    def _end(self, answer: bytes) -> None:
-        now = time.perf_counter()
-        self.latencies.append(now - self._sent)
+    def hear(self) -> float | None:
+        """Take what has come; when the answer became whole, if it did."""
+        part = self._socket.recv(_PART_BYTES)
+        answer = self._answer = self._answer + part if self._answer else part
+        if not part:
+            raise BadAnswerError("the server has closed the connection")
+        if len(answer) < _size(answer):
+            return None
         if not answer.startswith(b"HTTP/1.1 200 ") or b'\r\n\r\n{"token":"' not in answer:
-            self.done.set_exception(BadAnswerError(answer[:600].decode("utf-8", "replace")))
-        elif now < self._stop:
-            self._send()
-            return
-        else:
-            self.done.set_result(None)
-        self._transport.close()
+            raise BadAnswerError(answer[:600].decode("utf-8", "replace"))
+        now = time.perf_counter()
+        self._latencies.append(now - self._asked_at)
+        return now
+
+    def end(self) -> list[float]:
+        """Hang up; the latencies of all answers."""
+        self._socket.close()
+        return self._latencies
 
 
 def _size(answer: bytes) -> int:
-    """The size of an answer with its head, once that is there."""
-    head, _, _ = answer.partition(_HEAD_END)
-    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-    return len(head) + len(_HEAD_END) + int(length)
+    """The size of an answer with its head, or more than there is as long as that is not known."""
+    end = answer.find(_HEAD_END)
+    if end < 0:
+        return len(answer) + 1
+    _, _, length = answer[:end].lower().partition(b"content-length:")
+    return end + len(_HEAD_END) + int(length.partition(b"\r\n")[0])

@@ -25,6 +25,9 @@ from assay.token import jwks, openid_configuration, signing_certificate
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
+_KEPT_ROUTES: Final = 256
+"""Far more addresses than there are to be served."""
+
 _GET: Final = ["GET"]
 _POST: Final = ["POST"]
 
@@ -82,18 +85,30 @@ def openapi_document() -> bytes:
 
 
 class _Router:
-    """Starlette's router, which raises where it finds no route."""
+    """Starlette's router, which raises where it finds no route, and what it has found before."""
 
-    __slots__ = ("_router",)
+    __slots__ = ("_found", "_router")
 
-    def __init__(self, found: list[Route], lifespan: Lifespan) -> None:
-        self._router = Router(found, redirect_slashes=False, lifespan=lifespan)
+    def __init__(self, routes: list[Route], lifespan: Lifespan) -> None:
+        self._router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+        self._found: dict[tuple[str, str], tuple[Route, dict[str, Any]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        asked = (scope["method"], scope["path"])
+        found = self._found.get(asked)
+        if found is not None:
+            scope["route"], scope["path_params"] = found
+            await found[0].app(scope, receive, send)
+            return
         # The router answers for itself where it is not inside an application.
         scope["app"] = self
         await self._router(scope, receive, send)
+        if len(self._found) < _KEPT_ROUTES:
+            self._found[asked] = (scope["route"], scope["path_params"])
 
 
 class _MetricsEndpoint:
