@@ -47,8 +47,9 @@ def test_the_size_is_bounded() -> None:
     text = "version=1.0;//"
 
     compile_policy(text + "é" * ((MAX_POLICY_BYTES - len(text)) // 2))
-    with pytest.raises(PolicySyntaxError, match="1048576 bytes"):
+    with pytest.raises(PolicySyntaxError, match="1048576 bytes") as caught:
         compile_policy(text + "é" * (MAX_POLICY_BYTES // 2))
+    assert (caught.value.line, caught.value.column) == (1, 1)
 
 
 def test_half_a_surrogate_pair_is_refused_at_its_place() -> None:

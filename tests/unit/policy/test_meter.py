@@ -38,3 +38,13 @@ def test_a_value_of_shared_parts_is_not_counted_to_its_end() -> None:
 
     with pytest.raises(OutOfStepsError):
         Meter(10_000).weigh(value)
+
+
+def test_a_value_can_take_the_last_step() -> None:
+    meter = Meter(3)
+
+    meter.weigh([1, 2])
+
+    assert meter.steps == 0
+    with pytest.raises(OutOfStepsError):
+        Meter(2).weigh([1, 2])
