@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from assay.evidence.dcap.memory import DcapMemory
+from assay.evidence.dcap.memory import BoundedMemory, DcapMemory
 from assay.evidence.dcap.verify import DcapVerification
 from assay.evidence.sgx import parse_quote, verify_quote
 from assay.simulator import SimulatedPlatform
@@ -35,11 +35,8 @@ def cases(platform: SimulatedPlatform, at: datetime) -> dict[str, Rate]:
         return fresh
 
     def chain_kept(memory: DcapMemory) -> DcapMemory:
-        fresh = collateral_kept(memory)
-        fresh.pck_chains = memory.pck_chains
-        fresh.standings = memory.standings
-        fresh.appraisals = memory.appraisals
-        return fresh
+        memory.platforms = BoundedMemory(1)
+        return memory
 
     return {
         "everything cold": measure(verifier(lambda _: DcapMemory(roots))),
