@@ -70,6 +70,21 @@ class RequestError(AssayError):
     """The request does not follow the protocol. The caller must act."""
 
 
+class OperationRefusedError(AssayError):
+    """The instance does not allow the change: its trust model, its signers, or its present state.
+
+    Its owner must act.
+    """
+
+
+class UntrustedSignerError(OperationRefusedError):
+    """A change is signed by a certificate that leads to none of the instance's signers."""
+
+
+class UnknownInstanceError(AssayError):
+    """There is no instance of that name. The caller must act."""
+
+
 class TokenError(AssayError):
     """A token from outside is not its issuer's, or not valid now. Its bearer must act."""
 

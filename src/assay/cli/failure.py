@@ -13,12 +13,14 @@ from assay.errors import (
     AssayError,
     CollateralUnavailableError,
     MalformedEvidenceError,
+    OperationRefusedError,
     PolicyDeniedError,
     PolicyError,
     RequestError,
     SettingsError,
     StoreUnavailableError,
     TokenError,
+    UnknownInstanceError,
     UntrustedEvidenceError,
 )
 
@@ -32,6 +34,8 @@ _CODES: Final[tuple[tuple[type[AssayError], ExitCode], ...]] = (
     (CollateralUnavailableError, ExitCode.COLLATERAL),
     (StoreUnavailableError, ExitCode.SERVICE),
     (RequestError, ExitCode.USAGE),
+    (OperationRefusedError, ExitCode.USAGE),
+    (UnknownInstanceError, ExitCode.USAGE),
     (PolicyError, ExitCode.USAGE),
     (SettingsError, ExitCode.USAGE),
     (EncodingError, ExitCode.USAGE),

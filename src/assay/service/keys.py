@@ -41,7 +41,7 @@ class KeyChest:
             StoreUnavailableError: The database cannot do it.
         """
         name = definition.name
-        self.store.get_or_add_instance(
+        self.store.instances.get_or_add(
             InstanceRecord(
                 name=name,
                 issuer=definition.issuer,
@@ -49,14 +49,14 @@ class KeyChest:
                 created_at=at,
             )
         )
-        record = self.store.get_or_create_active_key(
+        record = self.store.signing_keys.get_or_create_active(
             name, lambda: self._new(name, algorithm, KeyState.ACTIVE, at)
         )
         if record.algorithm is not algorithm:
-            successor = self.store.add_signing_key(
+            successor = self.store.signing_keys.add(
                 self._new(name, algorithm, KeyState.PREPARED, at)
             )
-            self.store.activate_signing_key(name, successor.kid)
+            self.store.signing_keys.activate(name, successor.kid)
 
     def open(self, instance: str) -> InstanceKeys:
         """The keys of an instance that `prepare` has seen.
@@ -66,7 +66,7 @@ class KeyChest:
                 one of its keys.
             StoreUnavailableError: The database cannot do it.
         """
-        records = self.store.signing_keys(instance)
+        records = self.store.signing_keys.of(instance)
         active = [record for record in records if record.state is KeyState.ACTIVE]
         if not active:
             raise SettingsError(
