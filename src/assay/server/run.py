@@ -66,10 +66,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = lambda _url: 
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{settings.scheme}://{host}:{port}")
         if settings.workers == 1:
-            _work(settings, listeners[0], port)
+            _work(settings, listeners[0])
             return 0
         with _shared_metrics(settings):
-            return _supervise(settings, listeners, port)
+            return _supervise(settings, listeners)
 
 
 def _bind(settings: Settings) -> list[socket.socket]:
@@ -126,12 +126,12 @@ def _warn(settings: Settings, port: int) -> None:
         )
 
 
-def _work(settings: Settings, listener: socket.socket, port: int) -> None:
+def _work(settings: Settings, listener: socket.socket) -> None:
     """Serve in this process until it is told to stop."""
     log = json_log()
     metrics = Metrics() if settings.metrics else None
     telemetry = Telemetry(log, metrics=metrics, access_log=settings.access_log)
-    services = open_services(settings, telemetry, port=port)
+    services = open_services(settings, telemetry)
     limits, tls = settings.limits, settings.tls
     config = uvicorn.Config(
         create_app(services),
@@ -155,12 +155,12 @@ def _work(settings: Settings, listener: socket.socket, port: int) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _work_for_parent(settings: Settings, listener: socket.socket, port: int) -> None:
+def _work_for_parent(settings: Settings, listener: socket.socket) -> None:
     """Serve as one of several; a parent that is gone is a reason to stop."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         Thread(target=_stop_after, args=(parent,), daemon=True).start()
-    _work(settings, listener, port)
+    _work(settings, listener)
 
 
 def _stop_after(parent: BaseProcess) -> None:
@@ -168,7 +168,7 @@ def _stop_after(parent: BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _supervise(settings: Settings, listeners: list[socket.socket], port: int) -> int:
+def _supervise(settings: Settings, listeners: list[socket.socket]) -> int:
     stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -179,7 +179,7 @@ def _supervise(settings: Settings, listeners: list[socket.socket], port: int) ->
     context = multiprocessing.get_context("spawn")
 
     def start(listener: socket.socket) -> BaseProcess:
-        worker = context.Process(target=_work_for_parent, args=(settings, listener, port))
+        worker = context.Process(target=_work_for_parent, args=(settings, listener))
         worker.start()
         return worker
 

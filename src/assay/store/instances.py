@@ -13,17 +13,18 @@ from sqlalchemy.exc import IntegrityError
 from assay.errors import SettingsError, UnknownInstanceError
 from assay.store.changes import Change, changing
 from assay.store.engine import reading
-from assay.store.keys import read_signing_keys
+from assay.store.keys import read_signing_keys, signing_key_values
 from assay.store.policies import read_policies
 from assay.store.records import (
     InstanceEntry,
     InstanceRecord,
     InstanceState,
     SignerRecord,
+    SigningKeyRecord,
     TrustModel,
 )
 from assay.store.signers import signer_values
-from assay.store.tables import INSTANCES, POLICY_SIGNERS
+from assay.store.tables import INSTANCES, POLICY_SIGNERS, SIGNING_KEYS
 
 
 @final
@@ -35,8 +36,14 @@ class InstanceTable:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def add(self, record: InstanceRecord, *, signers: Sequence[SignerRecord] = ()) -> None:
-        """Keep a new instance, with the certificates that may sign its changes.
+    def add(
+        self,
+        record: InstanceRecord,
+        *,
+        signers: Sequence[SignerRecord] = (),
+        signing_key: SigningKeyRecord | None = None,
+    ) -> None:
+        """Keep a new instance, with what may sign its changes and what signs its tokens.
 
         Raises:
             SettingsError: Its name, in whatever case, or its issuer is taken.
@@ -50,6 +57,10 @@ class InstanceTable:
                 for position, signer in enumerate(signers):
                     change.connection.execute(
                         POLICY_SIGNERS.insert().values(position=position, **signer_values(signer))
+                    )
+                if signing_key is not None:
+                    change.connection.execute(
+                        SIGNING_KEYS.insert().values(**signing_key_values(signing_key))
                     )
         except IntegrityError as error:
             raise _taken(record) from error

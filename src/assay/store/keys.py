@@ -75,7 +75,7 @@ class SigningKeyTable:
             with changing(self._engine) as change:
                 change.touch(record.instance)
                 change.connection.execute(
-                    SIGNING_KEYS.insert().values(**_signing_key_values(record))
+                    SIGNING_KEYS.insert().values(**signing_key_values(record))
                 )
         except (IntegrityError, UnknownInstanceError) as error:
             raise SettingsError(
@@ -134,7 +134,8 @@ def read_signing_keys(connection: sa.Connection, instance: str) -> tuple[Signing
     return tuple(_signing_key(row) for row in connection.execute(query))
 
 
-def _signing_key_values(record: SigningKeyRecord) -> dict[str, Any]:
+def signing_key_values(record: SigningKeyRecord) -> dict[str, Any]:
+    """A key's columns."""
     return {
         "kid": record.kid,
         "instance": record.instance,

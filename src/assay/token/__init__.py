@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from assay.token.answers import (
+    UNSET_POLICY,
+    answer_claims,
+    policy_answer,
+    policy_removed,
+    policy_updated,
+    signer_changed,
+    signers_answer,
+    thumbprint,
+    unsecured_policy,
+)
 from assay.token.attestation import ATTESTATION_LIFETIME, attestation_claims
 from assay.token.certificates import signing_certificate
 from assay.token.jwks import jwks, openid_configuration
 from assay.token.jws import sign_token, unsecured_token
 from assay.token.key_set import KeySet, VerificationKey, parse_key_set
+from assay.token.owner import (
+    MAX_OWNER_TOKEN_CHARACTERS,
+    OwnerToken,
+    read_certificate,
+    read_owner_token,
+    read_policy_text,
+    signer_jwk,
+)
 from assay.token.verify import (
     TokenExpectations,
     UnverifiedToken,
@@ -17,18 +36,33 @@ from assay.token.verify import (
 
 __all__ = [
     "ATTESTATION_LIFETIME",
+    "MAX_OWNER_TOKEN_CHARACTERS",
+    "UNSET_POLICY",
     "KeySet",
+    "OwnerToken",
     "TokenExpectations",
     "UnverifiedToken",
     "VerificationKey",
     "VerifiedToken",
+    "answer_claims",
     "attestation_claims",
     "jwks",
     "openid_configuration",
     "parse_key_set",
+    "policy_answer",
+    "policy_removed",
+    "policy_updated",
+    "read_certificate",
+    "read_owner_token",
+    "read_policy_text",
     "read_unverified",
     "sign_token",
+    "signer_changed",
+    "signer_jwk",
+    "signers_answer",
     "signing_certificate",
+    "thumbprint",
+    "unsecured_policy",
     "unsecured_token",
     "verify_token",
 ]

@@ -11,13 +11,16 @@ from assay.errors import (
     CollateralUnavailableError,
     Finding,
     MalformedEvidenceError,
+    OperationRefusedError,
     PolicyDeniedError,
     PolicyError,
     RequestError,
     SettingsError,
     StoreUnavailableError,
     TokenError,
+    UnknownInstanceError,
     UntrustedEvidenceError,
+    UntrustedSignerError,
 )
 from assay.policy import (
     PolicyEvaluationError,
@@ -28,11 +31,12 @@ from assay.policy import (
 from assay.server.errors import (
     Refusal,
     RefusedRequestError,
+    StoredPolicyError,
     error_answer,
     internal_answer,
 )
 from assay.service.attestation import PolicyRefusalError
-from assay.service.instances import PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
 
 _FINDING = Finding(check="a.b.c", expected="one", actual="two", hint="do it")
 _PROBLEM = PolicyProblem(
@@ -56,6 +60,12 @@ def _body(error: AssayError) -> dict[str, Any]:
         (PolicySyntaxError([_PROBLEM]), 400, "PolicyParsingError", None),
         (PolicyEvaluationError("x", line=1, column=2), 400, "PolicyEvaluationError", None),
         (PolicyError("x"), 400, "PolicyEvaluationError", None),
+        (StoredPolicyError([_PROBLEM]), 400, "PolicyParsingError", None),
+        (TokenError("x"), 400, "InvalidOperation", None),
+        (OperationRefusedError("x"), 400, "InvalidOperation", None),
+        (UntrustedSignerError("x"), 400, "InvalidParameter", "UntrustedSigner"),
+        (UnknownInstanceError("x"), 404, "NotFound", None),
+        (SettingsError("x"), 503, "InstanceUnavailable", None),
         (StoreUnavailableError("x"), 503, "StoreUnavailable", None),
     ],
 )
@@ -79,10 +89,24 @@ def test_each_refusal_has_its_status_and_code(refusal: Refusal) -> None:
     assert answer.target == "there"
 
 
-@pytest.mark.parametrize("error", [SettingsError("x"), TokenError("x"), AssayError("x")])
-def test_no_request_causes_the_other_families(error: AssayError) -> None:
+def test_no_request_causes_another_family() -> None:
     with pytest.raises(LookupError):
-        error_answer(error)
+        error_answer(AssayError("x"))
+
+
+def test_what_is_wrong_with_an_instance_is_not_told() -> None:
+    assert "SECRET" not in _body(SettingsError("SECRET"))["message"]
+
+
+def test_a_challenge_says_how_to_authenticate() -> None:
+    error = RefusedRequestError(Refusal.UNAUTHORIZED, "who are you", challenge='Bearer realm="x"')
+
+    assert (b"www-authenticate", b'Bearer realm="x"') in error_answer(error).headers
+
+
+def test_a_policy_that_is_none_names_what_was_sent() -> None:
+    assert _body(StoredPolicyError([_PROBLEM]))["target"] == "AttestationPolicy"
+    assert _body(PolicySyntaxError([_PROBLEM]))["target"] == "draftPolicyForAttestation"
 
 
 def test_findings_become_details() -> None:
