@@ -73,11 +73,21 @@ def postgresql_template(postgresql: PostgresqlServer) -> str:
 def upgraded_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of this release's schema with nothing in it, of each kind in its turn."""
     if request.param == "sqlite":
-        file = tmp_path / "assay.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
-        return f"sqlite:///{file}"
+        return _copied(request.getfixturevalue("sqlite_template"), tmp_path)
     server: PostgresqlServer = request.getfixturevalue("postgresql")
     return server.url(server.create_database(request.getfixturevalue("postgresql_template")))
+
+
+@pytest.fixture
+def upgraded_sqlite(sqlite_template: Path, tmp_path: Path) -> str:
+    """The same on SQLite, for tests that are not about the database."""
+    return _copied(sqlite_template, tmp_path)
+
+
+def _copied(template: Path, folder: Path) -> str:
+    file = folder / "assay.db"
+    shutil.copyfile(template, file)
+    return f"sqlite:///{file}"
 
 
 def _upgrade(url: str) -> None:

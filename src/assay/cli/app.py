@@ -12,6 +12,7 @@ from assay.cli.commands import (
     collateral,
     demo,
     inspect,
+    instance,
     policy,
     serve,
     simulate,
@@ -72,6 +73,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(collateral.app, name="collateral")
 app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
+app.add_typer(instance.app, name="instance")
 app.command("demo")(demo.demo)
 
 

@@ -187,7 +187,8 @@ class _Registry(JWSRegistry):
         self.algorithms = dict(_ALGORITHMS)
 
 
-_REGISTRY: Final = _Registry()
+OWNER_REGISTRY: Final = _Registry()
+"""For reading and writing alike."""
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -282,7 +283,7 @@ def _check_signature(header: str, payload: str, signature: str, key: RSAKey | EC
     if isinstance(key, ECKey):
         signature = _fixed_size(signature)
     try:
-        jws.deserialize_compact(f"{header}.{payload}.{signature}", key, registry=_REGISTRY)
+        jws.deserialize_compact(f"{header}.{payload}.{signature}", key, registry=OWNER_REGISTRY)
     except JoseError as error:
         raise _refused(
             "signature", "a signature by the key of the first certificate in x5c", "another"
