@@ -106,7 +106,7 @@ class OneInstance:
 
 @cache
 def shared_store() -> Store:
-    """A store with the instance of `make_instance`, for tests that change nothing in it."""
+    """A store with the instance of `make_instance`, for tests that do not care what is in it."""
     folder = Path(tempfile.mkdtemp(prefix="assay-store-"))
     atexit.register(shutil.rmtree, folder)
     store = Store.open(f"sqlite:///{folder}/assay.db")

@@ -127,8 +127,16 @@ def test_every_variable_that_the_page_names_is_one() -> None:
     assert named >= others
 
 
+def test_the_settings_of_several_servers_load(tmp_path: Path) -> None:
+    _, text = blocks(_PAGE, "toml")
+    file = tmp_path / "assay.toml"
+    file.write_text(text)
+
+    assert load_settings(file=file, environment={}).replicas == 2
+
+
 def test_the_settings_file_of_the_page_loads(tmp_path: Path) -> None:
-    [text] = blocks(_PAGE, "toml")
+    text, _ = blocks(_PAGE, "toml")
     file = tmp_path / "assay.toml"
     file.write_text(text)
 

@@ -33,7 +33,7 @@ def keep_instance(settings: Settings, store: Store, *, port: int, at: datetime) 
         name=chosen.name,
         issuer=settings.issuer(port),
         trust_model=chosen.trust_model,
-        region=chosen.region,
+        region=chosen.region or "",
         settings=kept_options(_options(settings)),
         created_at=at,
     )

@@ -82,7 +82,7 @@ class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     trust_model: TrustModel = TrustModel.AAD
     """For its first start: an instance keeps the trust model that it began with."""
 
-    region: Annotated[str, Meta(max_length=64)] = ""
+    region: Annotated[str, Meta(max_length=64)] | None = None
     token_algorithm: SigningAlgorithm = SigningAlgorithm.RS256
     compatibility: Compatibility = Compatibility.CURRENT
     accepted_tcb: frozenset[TcbStatus] = MAA_ACCEPTED_TCB
