@@ -40,6 +40,18 @@ def test_others_may_reach_any_other_address(host: str) -> None:
         ({"collateral.source": "path"}, "collateral.path is not set"),
         ({"tls.key": "key.pem"}, "TLS needs both"),
         ({"tls.certificate": "cert.pem"}, "TLS needs both"),
+        ({"instance.name": "certs"}, "has a meaning of its own in addresses"),
+        ({"replicas": 2}, "a SQLite file is for the processes of one machine"),
+        (
+            {
+                "replicas": 2,
+                "database": "postgresql://a@b/c",
+                "instance.public_url": "https://a.example",
+            },
+            "set key_encryption_key_file, the same for all",
+        ),
+        ({"database": "postgresql://a@b/c"}, "instance.public_url is not set"),
+        ({"database": "nonsense"}, "the database URL does not parse"),
         (
             {"instance.policies.SgxEnclave": "x", "instance.policy_files.SgxEnclave": "x"},
             "are both set",
@@ -51,6 +63,20 @@ def test_values_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=expected):
         load_settings(environment={}, flags=flags)
+
+
+def test_several_servers_with_all_they_need_are_in_order() -> None:
+    settings = load_settings(
+        environment={},
+        flags={
+            "replicas": 2,
+            "database": "postgresql://a@b/c",
+            "instance.public_url": "https://a.example",
+            "key_encryption_key_file": "key",
+        },
+    )
+
+    assert settings.replicas == 2
 
 
 def test_two_key_encryption_keys_are_refused() -> None:
