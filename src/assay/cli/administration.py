@@ -47,13 +47,12 @@ def open_administration(settings_file: Path | None) -> Iterator[LocalAdministrat
             provisioning=ProvisioningService(chest=chest, now=clock.now),
             policies=PolicyService(store=chest.store, now=clock.now),
             signers=SignerService(store=chest.store, now=clock.now),
-            author=Author(name=f"operator:{_user()}"),
+            author=Author(name=f"operator:{user_name(os.geteuid())}"),
         )
 
 
-def _user() -> str:
-    # Containers run as users that have no name.
-    user = os.geteuid()
+def user_name(user: int) -> str:
+    """The name of a user, or the number: containers run as users that have no name."""
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:

@@ -67,9 +67,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         keep_instance(settings, store, port=port, at=clock.now())
         parts.chest.prepare(name, settings.instance.token_algorithm, at=clock.now())
         # Whatever a worker would stumble over stops the start instead.
-        state = store.instances.state(name)
-        if state is not None:
-            parts.load(state)
+        parts.load(store.instances.state(name))
         if parts.platform is None:
             _open_collateral(settings, store)
 

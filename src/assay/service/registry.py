@@ -151,10 +151,11 @@ class InstanceRegistry:
         return loaded.instance
 
     def _read_state(self, name: str) -> _Loaded:
-        state = self._store.instances.state(name)
-        if state is None:
+        try:
+            state = self._store.instances.state(name)
+        except UnknownInstanceError:
             self.refresh()
-            raise UnknownInstanceError(f"there is no instance {name!r} any more")
+            raise
         return _Loaded(state.revision, self._load(state))
 
     def _follow(self) -> None:

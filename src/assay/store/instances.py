@@ -118,9 +118,7 @@ class InstanceTable:
         """
         found = self.get(name)
         if found is None:
-            raise UnknownInstanceError(
-                f"there is no instance {name!r}; `assay instance list` shows those that are"
-            )
+            raise _unknown(name)
         return found
 
     def all(self) -> tuple[InstanceRecord, ...]:
@@ -138,13 +136,17 @@ class InstanceTable:
             InstanceEntry(name=row.name, issuer=row.issuer, revision=row.revision) for row in rows
         )
 
-    def state(self, name: str) -> InstanceState | None:
-        """Everything that serving the instance takes, or nothing if there is none."""
+    def state(self, name: str) -> InstanceState:
+        """Everything that serving the instance takes.
+
+        Raises:
+            UnknownInstanceError: There is no such instance.
+        """
         with reading(self._engine) as connection:
             # The revision first: what is read after it may be newer, and never older.
             row = connection.execute(INSTANCES.select().where(INSTANCES.c.name == name)).first()
             if row is None:
-                return None
+                raise _unknown(name)
             return InstanceState(
                 record=_record(row),
                 revision=row.revision,
@@ -164,6 +166,12 @@ def _check_name(change: Change, record: InstanceRecord) -> None:
     same = sa.select(INSTANCES.c.name).where(sa.func.lower(INSTANCES.c.name) == record.name.lower())
     if change.connection.execute(same).first() is not None:
         raise _taken(record)
+
+
+def _unknown(name: str) -> UnknownInstanceError:
+    return UnknownInstanceError(
+        f"there is no instance {name!r}; `assay instance list` shows those that are"
+    )
 
 
 def _taken(record: InstanceRecord) -> SettingsError:

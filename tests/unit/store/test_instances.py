@@ -209,4 +209,5 @@ def test_the_state_of_an_instance_is_read_as_a_whole(store: Store) -> None:
     assert store.instances.state("one") == InstanceState(
         record=INSTANCE, revision=store.revision(), policies=(policy,), signing_keys=(KEY,)
     )
-    assert store.instances.state("two") is None
+    with pytest.raises(UnknownInstanceError):
+        store.instances.state("two")

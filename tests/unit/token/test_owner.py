@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +36,7 @@ from tests.administration import (
     unsecured,
     x5c,
 )
+from tests.certificates import Recipe, name
 from tests.conftest import AT
 from tests.refusals import owner_refusal_of
 
@@ -187,12 +188,15 @@ def test_keys_that_are_too_weak_or_of_another_curve_are_refused() -> None:
     header = {"alg": "ES256", "x5c": x5c(certify(p384))}
     assert _check(compact(header, b"", bytes(96))) == "owner.jws.key"
 
+    numbers = rsa.RSAPublicNumbers(e=65537, n=(1 << 9000) + 1)
+    large = Recipe(subject=name(), issuer=name(), key=numbers.public_key()).sign(rsa_key())
+    assert _check(compact({"alg": "RS256", "x5c": x5c(large)}, b"", b"")) == "owner.jws.key"
+
     edwards = ed25519.Ed25519PrivateKey.generate()
-    name = x509.Name([])
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(name())
+        .issuer_name(name())
         .public_key(edwards.public_key())
         .serial_number(1)
         .not_valid_before(AT)
