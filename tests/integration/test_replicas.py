@@ -62,7 +62,7 @@ def database() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture(scope="module")
-def replicas(
+def running(
     database: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[_Replicas]:
     folder = tmp_path_factory.mktemp("replicas")
@@ -90,6 +90,15 @@ def replicas(
         yield found
 
 
+@pytest.fixture
+def replicas(running: _Replicas) -> _Replicas:
+    """The two, with a policy that permits."""
+    assert running.set(0, PERMIT).status_code == 200
+    for number in (0, 1):
+        running.until_status(number, 200)
+    return running
+
+
 def test_both_sign_with_one_key(replicas: _Replicas) -> None:
     kids = [
         [key["kid"] for key in replicas.client.get(f"{server.url}/certs").json()["keys"]]
@@ -106,9 +115,6 @@ def test_both_sign_with_one_key(replicas: _Replicas) -> None:
 def test_a_policy_set_through_one_is_used_by_the_other_within_two_seconds(
     replicas: _Replicas,
 ) -> None:
-    replicas.set(0, PERMIT)
-    replicas.until_status(1, 200)
-
     assert replicas.set(0, DENY).status_code == 200
 
     assert replicas.attest(0).status_code == 400
@@ -119,10 +125,6 @@ def test_a_policy_set_through_one_is_used_by_the_other_within_two_seconds(
 def test_without_the_database_attesting_goes_on_and_changes_fail_until_it_is_back(
     replicas: _Replicas, database: PostgresqlServer
 ) -> None:
-    replicas.set(0, PERMIT)
-    replicas.until_status(0, 200)
-    replicas.until_status(1, 200)
-
     database.stop()
     attested = [replicas.attest(number).status_code for number in (0, 1)]
     refused = replicas.set(0, DENY)
