@@ -28,7 +28,9 @@ from assay.encoding import JsonValue, decode_base64url, encode_base64url
 from assay.endorsements.source import CollateralSource
 from assay.keys import SigningAlgorithm, SigningKey, generate_key
 from assay.server.app import Services
-from assay.server.authorizer import LoopbackAuthorizer
+from assay.server.auth.assembly import open_authorizer
+from assay.server.auth.authorizer import Authorizer
+from assay.server.auth.settings import AuthSettings
 from assay.server.maa.administration import Administration
 from assay.server.settings import LimitSettings
 from assay.server.simulated import SimulatedSource
@@ -168,12 +170,15 @@ def make_services(
     )
 
 
-def make_administration(store: Store, *, now: datetime = AT) -> Administration:
-    """Administration of a store by everybody on this machine, at a fixed time."""
+def make_administration(
+    store: Store, *, now: datetime = AT, authorizer: Authorizer | None = None
+) -> Administration:
+    """Administration of a store, by everybody on this machine if not told otherwise."""
+    everybody = open_authorizer(AuthSettings(), api_tokens=None, dev=True, now=lambda: now)
     return Administration(
         policies=PolicyService(store=store, now=lambda: now),
         signers=SignerService(store=store, now=lambda: now),
-        authorizer=LoopbackAuthorizer(),
+        authorizer=authorizer or everybody,
     )
 
 

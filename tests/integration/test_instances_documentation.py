@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from assay.server.authorizer import Right
+from assay.access import Right
 from assay.store import TrustModel
 from tests.administration import certify, owner, rsa_key
 from tests.documentation import blocks, examples, follow, read_page, rows, section

@@ -16,7 +16,10 @@ from assay.endorsements.source import EvaluationSelection, OpenSource
 from assay.errors import SettingsError
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
-from assay.server.authorizer import ClosedAuthorizer, LoopbackAuthorizer
+from assay.server.auth.assembly import open_authorizer
+from assay.server.auth.authorizer import Authorizer
+from assay.server.auth.peer_certificate import trust_client_authorities
+from assay.server.auth.settings_check import check_start
 from assay.server.collateral import open_collateral
 from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
@@ -60,7 +63,8 @@ def prepare(settings: Settings, *, port: int) -> None:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
-    _check_tls(settings.tls)
+    _check_tls(settings.tls, settings.auth.client_certificates.ca_file)
+    check_start(settings.auth, host=settings.host, has_api_tokens=False)
     with _parts(settings) as parts:
         store, name = parts.chest.store, settings.instance.name
         store.upgrade()
@@ -68,6 +72,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         parts.chest.prepare(name, settings.instance.token_algorithm, at=clock.now())
         # Whatever a worker would stumble over stops the start instead.
         parts.load(store.instances.state(name))
+        _open_authorizer(settings)
         if parts.platform is None:
             _open_collateral(settings, store)
 
@@ -87,13 +92,14 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
         stack.callback(registry.close)
         registry.start()
         source = _source(settings, parts)
+        authorizer = _open_authorizer(settings)
         return Services(
             instances=registry,
             default_instance=settings.instance.name,
             administration=Administration(
                 policies=PolicyService(store=store, now=clock.now),
                 signers=SignerService(store=store, now=clock.now),
-                authorizer=LoopbackAuthorizer() if settings.dev else ClosedAuthorizer(),
+                authorizer=authorizer,
             ),
             attestation=AttestationService(
                 source=source, now=clock.now, verify_at=settings.verify_at
@@ -102,7 +108,7 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
             collateral=source.name,
             telemetry=telemetry,
             limits=settings.limits,
-            close=_Closing(source=source, rest=stack.pop_all()),
+            close=_Closing(source=source, authorizer=authorizer, rest=stack.pop_all()),
         )
 
 
@@ -122,12 +128,16 @@ def open_chest(settings: Settings) -> Iterator[KeyChest]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Closing:
     source: OpenSource
+    authorizer: Authorizer
     rest: contextlib.ExitStack
 
     async def __call__(self) -> None:
         """Let go of everything."""
         with self.rest:
-            await self.source.close()
+            try:
+                await self.authorizer.close()
+            finally:
+                await self.source.close()
 
 
 @contextlib.contextmanager
@@ -153,14 +163,15 @@ def _key_chest(settings: Settings) -> Iterator[KeyChest]:
         yield KeyChest(store=store, key_encryption_key=key)
 
 
-def _check_tls(tls: TlsSettings) -> None:
+def _check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:
     if tls.certificate is None or tls.key is None:
         return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if client_authorities is not None:
+        trust_client_authorities(context, client_authorities)
     try:
         # Without a password at hand, OpenSSL would ask for one at the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            tls.certificate, tls.key, password=lambda: b""
-        )
+        context.load_cert_chain(tls.certificate, tls.key, password=lambda: b"")
     except OSError as error:
         # OpenSSL does not say which of the two it means.
         raise SettingsError(
@@ -181,6 +192,10 @@ def _source(settings: Settings, parts: _Parts) -> OpenSource:
 def _open_collateral(settings: Settings, store: Store) -> OpenSource:
     seconds = settings.limits.collateral_seconds
     return open_collateral(settings.collateral, store, wait_seconds=seconds)
+
+
+def _open_authorizer(settings: Settings) -> Authorizer:
+    return open_authorizer(settings.auth, api_tokens=None, dev=settings.dev, now=clock.now)
 
 
 def _make_data_dir(folder: Path) -> None:

@@ -18,6 +18,7 @@ from assay.errors import (
     AssayError,
     CollateralUnavailableError,
     Finding,
+    IssuerUnavailableError,
     MalformedEvidenceError,
     OperationRefusedError,
     PolicyDeniedError,
@@ -26,6 +27,7 @@ from assay.errors import (
     SettingsError,
     StoreUnavailableError,
     TokenError,
+    UnauthorizedError,
     UnknownInstanceError,
     UntrustedEvidenceError,
     UntrustedSignerError,
@@ -60,7 +62,6 @@ class Refusal(Enum):
     API_VERSION_MISSING = (400, "ApiVersionUnspecified", None)
     API_VERSION_UNKNOWN = (400, "UnsupportedApiVersion", None)
     INSTANCE_AMBIGUOUS = (400, "InvalidParameter", "AmbiguousInstance")
-    UNAUTHORIZED = (401, "Unauthorized", None)
     ATTESTATION_TYPE = (400, "InvalidParameter", "UnsupportedAttestationType")
     NOT_FOUND = (404, "NotFound", None)
     METHOD = (405, "MethodNotAllowed", None)
@@ -83,15 +84,12 @@ class RefusedRequestError(RequestError):
         *,
         target: str | None = None,
         allow: str = "",
-        challenge: str = "",
     ) -> None:
         super().__init__(message)
         self.refusal = refusal
         self.target = target
         self.allow = allow
         """The methods that are allowed, for the header of that name."""
-        self.challenge = challenge
-        """How to authenticate, for the header `WWW-Authenticate`."""
 
 
 class StoredPolicyError(RequestError):
@@ -136,6 +134,8 @@ class ErrorAnswer:
     retry_seconds: int | None = None
     allow: str = ""
     challenge: str = ""
+    """How to authenticate, for the header `WWW-Authenticate`."""
+
     close: bool = False
     """Whether the connection ends with it: what is left of the request is not read."""
 
@@ -199,7 +199,6 @@ def _refused(error: AssayError) -> ErrorAnswer:
         target=error.target,
         retry_seconds=_BUSY_RETRY_SECONDS if error.refusal is Refusal.BUSY else None,
         allow=error.allow,
-        challenge=error.challenge,
         close=error.refusal in _CLOSING,
     )
 
@@ -353,6 +352,40 @@ def _store(_error: AssayError) -> ErrorAnswer:
     )
 
 
+def _unauthorized(error: AssayError) -> ErrorAnswer:
+    """One answer for callers who are not known and for those who lack a right.
+
+    It tells what was expected, and repeats nothing of what came.
+
+    Source: MAA protocol, sections 4 and 11.
+    """
+    assert isinstance(error, UnauthorizedError)  # noqa: S101  the table says so
+    return ErrorAnswer(
+        status=401,
+        code="Unauthorized",
+        message=error.message,
+        details=tuple(
+            Detail(
+                code=finding.check,
+                message=f"expected {finding.expected}",
+                target=finding.check.rpartition(".")[0],
+            )
+            for finding in error.findings
+        ),
+        challenge=error.challenge,
+    )
+
+
+def _issuer(_error: AssayError) -> ErrorAnswer:
+    # Where the issuer's keys are is for the log.
+    return ErrorAnswer(
+        status=503,
+        code="IssuerUnavailable",
+        message="the keys of the token's issuer cannot be had at the moment; try again",
+        retry_seconds=_COLLATERAL_RETRY_SECONDS,
+    )
+
+
 def _details(findings: Iterable[Finding]) -> tuple[Detail, ...]:
     return tuple(
         Detail(
@@ -386,6 +419,8 @@ _CLOSING: Final = frozenset(
 _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer]], ...]] = (
     (RefusedRequestError, _refused),
     (StoredPolicyError, _not_a_policy_to_store),
+    (UnauthorizedError, _unauthorized),
+    (IssuerUnavailableError, _issuer),
     (RequestError, _malformed_request),
     (MalformedEvidenceError, _bad_evidence),
     (UntrustedEvidenceError, _bad_evidence),

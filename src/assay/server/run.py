@@ -24,11 +24,11 @@ import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
 from assay.errors import SettingsError
+from assay.server.addresses import is_loopback
 from assay.server.app import create_app
 from assay.server.assembly import open_services, prepare
-from assay.server.connection import limited_connection
+from assay.server.auth.peer_certificate import client_certificate_context, identified_connection
 from assay.server.settings import Settings
-from assay.server.settings_check import is_loopback
 from assay.server.telemetry import (
     MULTIPROCESS_VARIABLE,
     ForwardedLog,
@@ -133,10 +133,11 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     telemetry = Telemetry(log, metrics=metrics, access_log=settings.access_log)
     services = open_services(settings, telemetry)
     limits, tls = settings.limits, settings.tls
+    ca_file = settings.auth.client_certificates.ca_file
     config = uvicorn.Config(
         create_app(services),
         loop="uvloop",
-        http=limited_connection(limits),
+        http=identified_connection(limits),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -149,6 +150,7 @@ def _work(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=limits.shutdown_seconds,
         ssl_certfile=tls.certificate,
         ssl_keyfile=tls.key,
+        ssl_context_factory=None if ca_file is None else client_certificate_context(ca_file),
     )
     # uvicorn raises the signal again when it has shut down, for whoever was there before.
     with _handled(lambda _signal, _frame: None), _forwarded(ForwardedLog(log)):

@@ -18,6 +18,7 @@ from msgspec import Meta
 from assay.appraisal import MAA_ACCEPTED_TCB, Compatibility
 from assay.endorsements.tcb import TcbStatus
 from assay.keys import KeyEncryptionKey, SigningAlgorithm
+from assay.server.auth.settings import AuthSettings
 from assay.service.instance_options import PolicyExplanations
 from assay.store import TrustModel
 
@@ -210,6 +211,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     collateral: CollateralSettings = CollateralSettings()
     limits: LimitSettings = LimitSettings()
     tls: TlsSettings = TlsSettings()
+    auth: AuthSettings = AuthSettings()
     origins: dict[str, Origin] = msgspec.field(default_factory=dict)
     """Of each value by its dotted name; what is not in it is a default."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Final
 
 from assay.errors import SettingsError
+from assay.server.addresses import is_loopback
+from assay.server.auth.settings_check import check_auth_settings
 from assay.server.settings import CollateralKind, Settings
 from assay.service.instance_names import check_instance_name, check_issuer
 from assay.store import is_sqlite_url
@@ -20,16 +21,6 @@ def check_settings(settings: Settings) -> None:
     """
     for check in _CHECKS:
         check(settings)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address of this name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_dev(settings: Settings) -> None:
@@ -113,6 +104,10 @@ def _check_tls(settings: Settings) -> None:
         )
 
 
+def _check_auth(settings: Settings) -> None:
+    check_auth_settings(settings.auth, tls=settings.scheme == "https")
+
+
 def _check_key_encryption_key(settings: Settings) -> None:
     if settings.key_encryption_key is not None and settings.key_encryption_key_file is not None:
         raise SettingsError(
@@ -138,6 +133,7 @@ _CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     _check_database,
     _check_collateral,
     _check_tls,
+    _check_auth,
     _check_key_encryption_key,
     _check_policies,
 )

@@ -126,7 +126,7 @@ POLICY_CHANGES: Final = sa.Table(
     sa.Column("text_hash", sa.String(64), nullable=True),
     sa.Column("previous_hash", sa.String(64), nullable=True),
     sa.Column("changed_at", UtcDateTime, nullable=False),
-    sa.Column("changed_by", sa.String(255), nullable=False),
+    sa.Column("changed_by", sa.String(2048), nullable=False),
     sa.Column("changed_from", sa.String(64), nullable=False),
 )
 
@@ -143,7 +143,7 @@ POLICY_SIGNERS: Final = sa.Table(
     sa.Column("certificate", sa.LargeBinary, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column("added_at", UtcDateTime, nullable=False),
-    sa.Column("added_by", sa.String(255), nullable=False),
+    sa.Column("added_by", sa.String(2048), nullable=False),
     sa.Column("added_from", sa.String(64), nullable=False),
 )
 

@@ -10,6 +10,7 @@ from assay.errors import (
     AssayError,
     CollateralUnavailableError,
     Finding,
+    IssuerUnavailableError,
     MalformedEvidenceError,
     OperationRefusedError,
     PolicyDeniedError,
@@ -18,6 +19,7 @@ from assay.errors import (
     SettingsError,
     StoreUnavailableError,
     TokenError,
+    UnauthorizedError,
     UnknownInstanceError,
     UntrustedEvidenceError,
     UntrustedSignerError,
@@ -64,6 +66,8 @@ def _body(error: AssayError) -> dict[str, Any]:
         (TokenError("x"), 400, "InvalidOperation", None),
         (OperationRefusedError("x"), 400, "InvalidOperation", None),
         (UntrustedSignerError("x"), 400, "InvalidParameter", "UntrustedSigner"),
+        (UnauthorizedError("x"), 401, "Unauthorized", None),
+        (IssuerUnavailableError("x"), 503, "IssuerUnavailable", None),
         (UnknownInstanceError("x"), 404, "NotFound", None),
         (SettingsError("x"), 503, "InstanceUnavailable", None),
         (StoreUnavailableError("x"), 503, "StoreUnavailable", None),
@@ -98,10 +102,19 @@ def test_what_is_wrong_with_an_instance_is_not_told() -> None:
     assert "SECRET" not in _body(SettingsError("SECRET"))["message"]
 
 
-def test_a_challenge_says_how_to_authenticate() -> None:
-    error = RefusedRequestError(Refusal.UNAUTHORIZED, "who are you", challenge='Bearer realm="x"')
+def test_a_caller_without_rights_is_told_how_to_authenticate_and_not_what_came() -> None:
+    error = UnauthorizedError("who are you", findings=[_FINDING], challenge='Bearer realm="x"')
 
     assert (b"www-authenticate", b'Bearer realm="x"') in error_answer(error).headers
+    assert _body(error) == {
+        "code": "Unauthorized",
+        "message": "who are you",
+        "details": [{"code": "a.b.c", "message": "expected one", "target": "a.b"}],
+    }
+
+
+def test_an_issuer_that_is_away_is_told_without_its_address() -> None:
+    assert "inside.example" not in str(_body(IssuerUnavailableError("https://inside.example")))
 
 
 def test_a_policy_that_is_none_names_what_was_sent() -> None:
@@ -251,6 +264,7 @@ def test_what_the_database_said_does_not_go_out() -> None:
     [
         (CollateralUnavailableError("x"), (b"retry-after", b"5")),
         (StoreUnavailableError("x"), (b"retry-after", b"5")),
+        (IssuerUnavailableError("x"), (b"retry-after", b"5")),
         (RefusedRequestError(Refusal.BUSY, "x"), (b"retry-after", b"1")),
         (RefusedRequestError(Refusal.METHOD, "x", allow="GET"), (b"allow", b"GET")),
         (RefusedRequestError(Refusal.BODY_SIZE, "x"), (b"connection", b"close")),

@@ -13,11 +13,13 @@ from typing import Final
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from assay.access import Right
 from assay.encoding import JsonValue
 from assay.errors import RequestError
 from assay.policy import PolicySyntaxError
+from assay.server.addresses import client_address
 from assay.server.answers import send_body
-from assay.server.authorizer import Authorizer, Right
+from assay.server.auth.authorizer import Authorizer
 from assay.server.errors import Refusal, RefusedRequestError, StoredPolicyError
 from assay.server.hosting import Instances, chosen_instance
 from assay.server.maa.owner_body import read_owner_body
@@ -173,7 +175,7 @@ class OwnerEndpoint:
         # `HEAD` asks for what `GET` would answer.
         operation = self._operations.get(scope["method"]) or self._operations["GET"]
         entry = chosen_instance(scope)
-        author = await self._services.authorizer.authorize(
+        caller = await self._services.authorizer.authorize(
             scope, instance=entry.name, right=operation.right
         )
         check_api_version(scope["query_string"])
@@ -182,7 +184,10 @@ class OwnerEndpoint:
         if operation.parameter:
             jws = await read_owner_body(scope, receive, parameter=operation.parameter)
         command = Command(
-            instance=entry.name, attestation_type=attestation_type, jws=jws, author=author
+            instance=entry.name,
+            attestation_type=attestation_type,
+            jws=jws,
+            author=Author(name=str(caller), address=client_address(scope)),
         )
         content = await asyncio.to_thread(self._run, operation, command)
         instance = await self._instances.get(entry)

@@ -43,7 +43,7 @@ def _create_policy_changes() -> None:
         sa.Column("text_hash", sa.String(64), nullable=True),
         sa.Column("previous_hash", sa.String(64), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("changed_by", sa.String(255), nullable=False),
+        sa.Column("changed_by", sa.String(2048), nullable=False),
         sa.Column("changed_from", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint(
             "instance", "attestation_type", "version", name="pk_policy_changes"
@@ -72,7 +72,7 @@ def _create_policy_signers() -> None:
         sa.Column("certificate", sa.LargeBinary, nullable=False),
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("added_by", sa.String(255), nullable=False),
+        sa.Column("added_by", sa.String(2048), nullable=False),
         sa.Column("added_from", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("instance", "fingerprint", name="pk_policy_signers"),
         sa.ForeignKeyConstraint(
