@@ -17,6 +17,7 @@ from assay.cli.commands import (
     serve,
     simulate,
     token,
+    token_auth,
 )
 from assay.cli.exit_code import exit_code_table
 from assay.cli.root_group import RootGroup
@@ -74,6 +75,7 @@ app.add_typer(collateral.app, name="collateral")
 app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
+app.add_typer(token_auth.app, name="token-auth")
 app.command("demo")(demo.demo)
 
 

@@ -64,15 +64,16 @@ def prepare(settings: Settings, *, port: int) -> None:
         StoreUnavailableError: The database cannot be used.
     """
     _check_tls(settings.tls, settings.auth.client_certificates.ca_file)
-    check_start(settings.auth, host=settings.host, has_api_tokens=False)
     with _parts(settings) as parts:
         store, name = parts.chest.store, settings.instance.name
         store.upgrade()
+        has_api_tokens = store.api_tokens.any_valid(at=clock.now())
+        check_start(settings.auth, host=settings.host, has_api_tokens=has_api_tokens)
         keep_instance(settings, store, port=port, at=clock.now())
         parts.chest.prepare(name, settings.instance.token_algorithm, at=clock.now())
         # Whatever a worker would stumble over stops the start instead.
         parts.load(store.instances.state(name))
-        _open_authorizer(settings)
+        _open_authorizer(settings, store)
         if parts.platform is None:
             _open_collateral(settings, store)
 
@@ -92,7 +93,7 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
         stack.callback(registry.close)
         registry.start()
         source = _source(settings, parts)
-        authorizer = _open_authorizer(settings)
+        authorizer = _open_authorizer(settings, store)
         return Services(
             instances=registry,
             default_instance=settings.instance.name,
@@ -194,8 +195,10 @@ def _open_collateral(settings: Settings, store: Store) -> OpenSource:
     return open_collateral(settings.collateral, store, wait_seconds=seconds)
 
 
-def _open_authorizer(settings: Settings) -> Authorizer:
-    return open_authorizer(settings.auth, api_tokens=None, dev=settings.dev, now=clock.now)
+def _open_authorizer(settings: Settings, store: Store) -> Authorizer:
+    return open_authorizer(
+        settings.auth, api_tokens=store.api_tokens, dev=settings.dev, now=clock.now
+    )
 
 
 def _make_data_dir(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Self, final
 
 import sqlalchemy as sa
 
+from assay.store.api_tokens import ApiTokenTable
 from assay.store.changes import ChangeWatch, current_revision
 from assay.store.collateral import CollateralTable
 from assay.store.engine import (
@@ -32,7 +33,15 @@ class Store:
     away, locked, read-only, full, damaged or of another schema.
     """
 
-    __slots__ = ("_engine", "collateral", "instances", "policies", "signers", "signing_keys")
+    __slots__ = (
+        "_engine",
+        "api_tokens",
+        "collateral",
+        "instances",
+        "policies",
+        "signers",
+        "signing_keys",
+    )
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -40,6 +49,7 @@ class Store:
         self.signing_keys = SigningKeyTable(engine)
         self.policies = PolicyTable(engine)
         self.signers = SignerTable(engine)
+        self.api_tokens = ApiTokenTable(engine)
         self.collateral = CollateralTable(engine)
 
     @classmethod
@@ -82,7 +92,7 @@ class Store:
             check_schema(connection)
 
     def revision(self) -> int:
-        """The number of the last change of anything but collateral."""
+        """The number of the last change of an instance or of what it has."""
         return current_revision(self._engine)
 
     def watch(self) -> ChangeWatch:

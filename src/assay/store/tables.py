@@ -147,6 +147,17 @@ POLICY_SIGNERS: Final = sa.Table(
     sa.Column("added_from", sa.String(64), nullable=False),
 )
 
+API_TOKENS: Final = sa.Table(
+    "api_tokens",
+    METADATA,
+    sa.Column("token_id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("grants", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
 COLLATERAL: Final = sa.Table(
     "collateral",
     METADATA,

@@ -18,12 +18,14 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from assay import clock
+from assay.access import Grants, Right, issue_api_token
 from assay.endorsements.anchors import intel_sgx_anchors
 from assay.errors import SettingsError, StoreUnavailableError
 from assay.evidence.format import AttestationType
 from assay.keys import SigningAlgorithm
 from assay.server.app import Services, create_app
-from assay.server.assembly import KEY_FILE, open_services, prepare
+from assay.server.assembly import KEY_FILE, open_chest, open_services, prepare
 from assay.server.settings import Settings
 from assay.server.settings_reader import load_settings
 from assay.service.instance_options import PolicyExplanations
@@ -294,6 +296,43 @@ def test_a_database_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     settings = _settings(tmp_path, {"database": f"sqlite:///{tmp_path}/none/assay.sqlite3"})
 
     with pytest.raises(StoreUnavailableError):
+        prepare(settings, port=81)
+
+
+def test_a_ca_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
+    certificate, key = tls_identity("127.0.0.1", at=AT)
+    (tmp_path / "tls.pem").write_bytes(
+        certificate.public_bytes(Encoding.PEM) + _pem(key, NoEncryption())
+    )
+    grant = {"name": "a", "fingerprint": "00" * 32, "rights": ["read"], "instances": ["*"]}
+    flags = {
+        "tls.certificate": tmp_path / "tls.pem",
+        "tls.key": tmp_path / "tls.pem",
+        "auth.client_certificates.ca_file": tmp_path / "none.pem",
+        "auth.client_certificates.grants": [grant],
+    }
+
+    with pytest.raises(SettingsError, match=r"auth\.client_certificates\.ca_file: .*none\.pem"):
+        prepare(_settings(tmp_path, flags), port=81)
+
+
+def test_where_others_call_a_server_needs_somebody_who_may_administer_it(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, {"host": "192.0.2.1"})
+    at = clock.now()
+    ended = issue_api_token(
+        "ended",
+        Grants.of([Right.READ], ["*"]),
+        created_at=at - timedelta(days=2),
+        lifetime=timedelta(days=1),
+    )
+    good = issue_api_token(
+        "good", Grants.of([Right.READ], ["*"]), created_at=at, lifetime=timedelta(days=1)
+    )
+    with open_chest(settings) as chest:
+        chest.store.api_tokens.add(ended.token)
+        with pytest.raises(SettingsError, match="nobody could authenticate"):
+            prepare(settings, port=81)
+        chest.store.api_tokens.add(good.token)
         prepare(settings, port=81)
 
 

@@ -7,15 +7,16 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 from starlette.types import ASGIApp
 
-from assay.access import Right
+from assay.access import Grants, IssuedApiToken, Right, issue_api_token
 from assay.encoding import JsonValue
 from assay.server.app import create_app
 from assay.server.auth.assembly import open_authorizer
@@ -71,6 +72,23 @@ def _unsecured() -> str:
     return f"Bearer {token(claims(roles=['everywhere']), sign=lambda _: b'', alg='none')}"
 
 
+def _api_token(instance: str, *rights: Right, since: timedelta = timedelta(0)) -> IssuedApiToken:
+    return issue_api_token(
+        "x",
+        Grants.of(rights, [instance]),
+        created_at=AT - since,
+        lifetime=timedelta(days=1),
+    )
+
+
+_READER: Final = _api_token(_MINE, Right.READ)
+_WRITER: Final = _api_token(_MINE, Right.WRITE)
+_OTHERS_TOKEN: Final = _api_token(_OTHERS, *_ALL)
+_ENDED: Final = _api_token("*", *_ALL, since=timedelta(days=1))
+_REVOKED: Final = _api_token("*", *_ALL)
+_TOKENS: Final = (_READER, _WRITER, _OTHERS_TOKEN, _ENDED, _REVOKED)
+
+
 _REFUSED: Final[dict[str, str | None]] = {
     "nobody": None,
     "an empty credential": "",
@@ -93,12 +111,17 @@ _REFUSED: Final[dict[str, str | None]] = {
     "without signature": _token().rpartition(".")[0] + ".",
     "without rights": _token("stranger"),
     "owner of another instance": _token("other"),
-    "an API token where there are none": "Bearer assay_" + "a" * 16 + "_" + "a" * 59,
+    "an API token that was cut": f"Bearer {_READER.text[:-1]}",
+    "an API token that has ended": f"Bearer {_ENDED.text}",
+    "an API token that was revoked": f"Bearer {_REVOKED.text}",
+    "another instance's API token": f"Bearer {_OTHERS_TOKEN.text}",
 }
 _ALLOWED: Final = {
     **{right.value: (_token(right.value), frozenset({right})) for right in Right},
     "owner": (_token("owner"), frozenset(Right)),
     "everywhere": (_token(), frozenset(Right)),
+    "an API token to read": (f"Bearer {_READER.text}", frozenset({Right.READ})),
+    "an API token to write": (f"Bearer {_WRITER.text}", frozenset({Right.WRITE})),
 }
 _MATRIX: Final = {
     **{who: (credential, frozenset[Right]()) for who, credential in _REFUSED.items()},
@@ -156,14 +179,23 @@ class _Service:
 
 
 @contextmanager
-def _served(url: str, auth: AuthSettings) -> Iterator[_Service]:
+def _served(
+    url: str, auth: AuthSettings, tokens: Sequence[IssuedApiToken] = ()
+) -> Iterator[_Service]:
     with closing(Store.open(url)) as store:
         add_instance(store, make_record(_MINE, TrustModel.ISOLATED), [owner()])
         add_instance(store, make_record(_OTHERS))
-    authorizer = open_authorizer(
-        auth, api_tokens=None, dev=False, now=lambda: AT, transport=_ISSUER.transport
-    )
+        for one in tokens:
+            store.api_tokens.add(one.token)
+        store.api_tokens.remove(_REVOKED.token.token_id)
     with hosted(url, default=_MINE) as found:
+        authorizer = open_authorizer(
+            auth,
+            api_tokens=found.store.api_tokens,
+            dev=False,
+            now=lambda: AT,
+            transport=_ISSUER.transport,
+        )
         services = replace(
             make_services(),
             instances=found.registry,
@@ -177,7 +209,7 @@ def _served(url: str, auth: AuthSettings) -> Iterator[_Service]:
 @pytest.fixture
 def service(upgraded_sqlite: str) -> Iterator[_Service]:
     auth = AuthSettings(issuers=(issuer_settings(grants=_GRANTS),))
-    with _served(upgraded_sqlite, auth) as found:
+    with _served(upgraded_sqlite, auth, _TOKENS) as found:
         yield found
 
 

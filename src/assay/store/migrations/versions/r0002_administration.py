@@ -1,4 +1,4 @@
-"""What owners administer: labels of instances, policy signers, the history of policies."""
+"""What owners administer, and by what: labels, signers, the history of policies, API tokens."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.execute("INSERT INTO revision (value) VALUES (0)")
     _create_policy_changes()
     _create_policy_signers()
+    _create_api_tokens()
 
 
 def _create_policy_changes() -> None:
@@ -81,4 +82,17 @@ def _create_policy_signers() -> None:
             name="fk_policy_signers_instance_instances",
             ondelete="CASCADE",
         ),
+    )
+
+
+def _create_api_tokens() -> None:
+    op.create_table(
+        "api_tokens",
+        sa.Column("token_id", sa.String(16), nullable=False),
+        sa.Column("name", sa.String(256), nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("grants", sa.JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", name="pk_api_tokens"),
     )
