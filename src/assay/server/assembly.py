@@ -92,8 +92,8 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
         registry = InstanceRegistry(store, parts.load)
         stack.callback(registry.close)
         registry.start()
-        source = _source(settings, parts)
         authorizer = _open_authorizer(settings, store)
+        source = _source(settings, parts)
         return Services(
             instances=registry,
             default_instance=settings.instance.name,
