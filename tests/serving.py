@@ -43,6 +43,7 @@ from assay.service.instances import (
     create_instance,
 )
 from assay.service.policies import PolicyService
+from assay.service.refusals import RefusalRecord
 from assay.service.signers import SignerService
 from assay.simulator import SimulatedPlatform
 from assay.simulator.openenclave import legacy_report
@@ -179,6 +180,7 @@ def make_administration(
         policies=PolicyService(store=store, now=lambda: now),
         signers=SignerService(store=store, now=lambda: now),
         authorizer=authorizer or everybody,
+        refusals=RefusalRecord(store, lambda: now),
     )
 
 

@@ -22,6 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from assay import clock
+from assay.audit import parse_line, verify_export
 from assay.keys import load_key_encryption_key
 from assay.policy import policy_hash
 from assay.service.keys import KeyChest
@@ -153,9 +154,18 @@ def _checked_history(store: Store, acknowledged: list[str | None]) -> list[str |
     assert len(kept) <= len(acknowledged) + 1
     assert [change.previous_hash for change in changes[1:]] == kept[:-1]
     assert all((one.text_hash is None) is (one.action is PolicyAction.RESET) for one in changes)
+    assert _recorded(store) == [text_hash or "default" for text_hash in kept]
     if present is not None:
         assert (present.version, present.text_hash) == (len(kept), kept[-1])
     return kept
+
+
+def _recorded(store: Store) -> list[str]:
+    """The same changes as the audit record has them, whose chain is whole."""
+    lines = list(store.audit.lines())
+    verify_export(lines)
+    events = [parse_line(line)[0].event for line in lines]
+    return [event.details["new"] for event in events if event.target == "Tpm"]
 
 
 def _check_signers(store: Store, second: bool | None) -> None:  # noqa: FBT001  known or not

@@ -41,11 +41,6 @@ class Caller:
 
     grants: Grants = field(default_factory=Grants)
 
-    def __str__(self) -> str:
-        """All that says who it is, for people."""
-        authority = f" ({self.authority})" if self.authority else ""
-        return f"{self.kind}: {self.name}{authority}" if self.name else f"{self.kind}"
-
     def may(self, right: Right, instance: str | None) -> bool:
         """Whether the caller has the right for an instance; for none, for the server itself."""
         return self.grants.allow(right, instance)

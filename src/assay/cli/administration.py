@@ -47,7 +47,7 @@ def open_administration(settings_file: Path | None) -> Iterator[LocalAdministrat
             provisioning=ProvisioningService(chest=chest, now=clock.now),
             policies=PolicyService(store=chest.store, now=clock.now),
             signers=SignerService(store=chest.store, now=clock.now),
-            author=Author(name=f"operator:{user_name(os.geteuid())}"),
+            author=Author(kind="operator", name=user_name(os.geteuid())),
         )
 
 

@@ -9,6 +9,7 @@ import typer
 from assay.cli.commands import (
     appraise,
     attest,
+    audit,
     collateral,
     demo,
     inspect,
@@ -76,6 +77,7 @@ app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
 app.add_typer(token_auth.app, name="token-auth")
+app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.demo)
 
 

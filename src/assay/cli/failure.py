@@ -11,6 +11,7 @@ from assay.cli.exit_code import ExitCode
 from assay.encoding import EncodingError
 from assay.errors import (
     AssayError,
+    AuditError,
     CollateralUnavailableError,
     MalformedEvidenceError,
     OperationRefusedError,
@@ -30,6 +31,7 @@ _CODES: Final[tuple[tuple[type[AssayError], ExitCode], ...]] = (
     (MalformedEvidenceError, ExitCode.INVALID),
     (UntrustedEvidenceError, ExitCode.INVALID),
     (TokenError, ExitCode.INVALID),
+    (AuditError, ExitCode.INVALID),
     (PolicyDeniedError, ExitCode.DENIED),
     (CollateralUnavailableError, ExitCode.COLLATERAL),
     (StoreUnavailableError, ExitCode.SERVICE),

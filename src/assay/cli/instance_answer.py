@@ -55,7 +55,7 @@ def change_members(change: PolicyChange) -> dict[str, JsonValue]:
         "hash": change.text_hash,
         "previous_hash": change.previous_hash,
         "changed_at": change.changed_at.isoformat(),
-        "changed_by": change.changed_by.name,
+        "changed_by": str(change.changed_by),
         "address": change.changed_by.address,
     }
 
@@ -75,7 +75,7 @@ def signer_members(record: SignerRecord) -> dict[str, JsonValue]:
     return {
         **certificate_members(x509.load_der_x509_certificate(record.certificate)),
         "added_at": record.added_at.isoformat(),
-        "added_by": record.added_by.name,
+        "added_by": str(record.added_by),
     }
 
 

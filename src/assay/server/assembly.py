@@ -30,6 +30,7 @@ from assay.service.attestation import AttestationService
 from assay.service.instances import Instance, Surroundings, create_instance, define_instance
 from assay.service.keys import KeyChest
 from assay.service.policies import PolicyService
+from assay.service.refusals import RefusalRecord
 from assay.service.registry import InstanceRegistry
 from assay.service.signers import SignerService
 from assay.simulator import SimulatedPlatform, load_platform
@@ -101,6 +102,7 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
                 policies=PolicyService(store=store, now=clock.now),
                 signers=SignerService(store=store, now=clock.now),
                 authorizer=authorizer,
+                refusals=RefusalRecord(store, clock.now),
             ),
             attestation=AttestationService(
                 source=source, now=clock.now, verify_at=settings.verify_at

@@ -45,7 +45,7 @@ class KeyChest:
         )
         if record.algorithm is not algorithm:
             successor = keys.add(self.make(instance, algorithm, KeyState.PREPARED, at=at))
-            keys.activate(instance, successor.kid)
+            keys.activate(instance, successor.kid, at=at)
 
     def open(self, instance: str, records: Sequence[SigningKeyRecord]) -> InstanceKeys:
         """The keys that an instance has in the store.

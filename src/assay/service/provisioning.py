@@ -78,17 +78,18 @@ class ProvisioningService:
             record,
             signers=tuple(signers.values()),
             signing_key=self.chest.make(wanted.name, algorithm, KeyState.ACTIVE, at=at),
+            by=by,
         )
         return record
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, by: Author) -> None:
         """Remove an instance with its policies, signers and keys: its tokens verify no more.
 
         Raises:
             UnknownInstanceError: There is no such instance.
         """
         record = self.chest.store.instances.require(name)
-        self.chest.store.instances.remove(record.name)
+        self.chest.store.instances.remove(record.name, at=self.now(), by=by)
 
 
 def _check(wanted: NewInstance) -> None:

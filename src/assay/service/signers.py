@@ -50,7 +50,7 @@ class SignerService:
         self.store.signers.add(record, under=under)
         return signer_changed(certificate, present=True)
 
-    def remove(self, instance: str, jws: str) -> dict[str, JsonValue]:
+    def remove(self, instance: str, jws: str, *, by: Author) -> dict[str, JsonValue]:
         """Let a certificate sign no more; the content of the answer.
 
         Raises:
@@ -59,7 +59,9 @@ class SignerService:
             UntrustedSignerError: Signed by somebody who may not.
         """
         certificate, under = self._authorize(instance, jws)
-        self.store.signers.remove(instance, fingerprint(certificate), under=under)
+        self.store.signers.remove(
+            instance, fingerprint(certificate), under=under, at=self.now(), by=by
+        )
         return signer_changed(certificate, present=False)
 
     def _authorize(self, instance: str, jws: str) -> tuple[x509.Certificate, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.store.changes import ChangeWatch
 from assay.store.engine import PoolLimits, is_sqlite_url
 from assay.store.records import (
+    SERVICE,
     Author,
     CollateralRecord,
     InstanceEntry,
@@ -22,6 +23,7 @@ from assay.store.records import (
 from assay.store.repository import Store
 
 __all__ = [
+    "SERVICE",
     "Author",
     "ChangeWatch",
     "CollateralRecord",

@@ -12,7 +12,9 @@ from typing import Any, final
 import sqlalchemy as sa
 
 from assay.access import ApiToken, Grants
-from assay.store.engine import reading, writing
+from assay.store.changes import changing
+from assay.store.engine import reading
+from assay.store.records import Author
 from assay.store.tables import API_TOKENS
 
 
@@ -39,7 +41,7 @@ class ApiTokenTable:
             rows = connection.execute(query).all()
         return tuple(_token(row) for row in rows)
 
-    def add(self, token: ApiToken) -> None:
+    def add(self, token: ApiToken, *, by: Author) -> None:
         """Keep a new token."""
         values = {
             "token_id": token.token_id,
@@ -49,15 +51,25 @@ class ApiTokenTable:
             "created_at": token.created_at,
             "expires_at": token.expires_at,
         }
-        with writing(self._engine) as connection:
-            connection.execute(API_TOKENS.insert().values(**values))
+        with changing(self._engine) as change:
+            change.connection.execute(API_TOKENS.insert().values(**values))
+            change.record(
+                "token.create",
+                at=token.created_at,
+                by=by,
+                target=token.token_id,
+                name=token.name,
+                grants=" ".join(token.grants.texts),
+            )
 
-    def remove(self, token_id: str) -> bool:
+    def remove(self, token_id: str, *, at: datetime, by: Author) -> bool:
         """Take a token away; whether there was one."""
-        with writing(self._engine) as connection:
-            removed = connection.execute(
+        with changing(self._engine) as change:
+            removed = change.connection.execute(
                 API_TOKENS.delete().where(API_TOKENS.c.token_id == token_id)
             )
+            if removed.rowcount:
+                change.record("token.revoke", at=at, by=by, target=token_id)
         return bool(removed.rowcount)
 
     def any_valid(self, *, at: datetime) -> bool:

@@ -13,13 +13,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from assay.audit import AuditEvent, AuditOutcome
 from assay.errors import UnknownInstanceError
+from assay.store.audit import write_audit
 from assay.store.engine import is_postgresql, reading, writing
+from assay.store.records import Author
 from assay.store.tables import INSTANCES, REVISION
 
 _CHANNEL: Final = "assay_changes"
@@ -46,6 +50,32 @@ class Change:
             raise UnknownInstanceError(
                 f"there is no instance {instance!r}; `assay instance list` shows those that are"
             )
+
+    def record(
+        self,
+        action: str,
+        *,
+        at: datetime,
+        by: Author,
+        instance: str = "",
+        target: str = "",
+        **details: str,
+    ) -> None:
+        """Write the change into the audit record, which has it if and only if it is committed."""
+        event = AuditEvent(
+            at=at,
+            action=action,
+            outcome=AuditOutcome.DONE,
+            actor_kind=by.kind,
+            actor_name=by.name,
+            actor_authority=by.authority,
+            address=by.address,
+            instance=instance,
+            target=target,
+            request=by.request,
+            details=details,
+        )
+        write_audit(self.connection, event)
 
 
 @contextlib.contextmanager

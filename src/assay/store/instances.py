@@ -16,6 +16,8 @@ from assay.store.engine import reading
 from assay.store.keys import read_signing_keys, signing_key_values
 from assay.store.policies import read_policies
 from assay.store.records import (
+    SERVICE,
+    Author,
     InstanceEntry,
     InstanceRecord,
     InstanceState,
@@ -42,6 +44,7 @@ class InstanceTable:
         *,
         signers: Sequence[SignerRecord] = (),
         signing_key: SigningKeyRecord | None = None,
+        by: Author = SERVICE,
     ) -> None:
         """Keep a new instance, with what may sign its changes and what signs its tokens.
 
@@ -62,6 +65,14 @@ class InstanceTable:
                     change.connection.execute(
                         SIGNING_KEYS.insert().values(**signing_key_values(signing_key))
                     )
+                change.record(
+                    "instance.create",
+                    at=record.created_at,
+                    by=by,
+                    instance=record.name,
+                    issuer=record.issuer,
+                    trust_model=record.trust_model.value,
+                )
         except IntegrityError as error:
             raise _taken(record) from error
 
@@ -99,6 +110,13 @@ class InstanceTable:
                 change.touch(record.name)
                 change.connection.execute(
                     INSTANCES.update().where(INSTANCES.c.name == record.name).values(**values)
+                )
+                change.record(
+                    "instance.update",
+                    at=at,
+                    by=SERVICE,
+                    instance=record.name,
+                    issuer=record.issuer,
                 )
         except IntegrityError as error:
             raise _taken(record) from error
@@ -154,10 +172,12 @@ class InstanceTable:
                 signing_keys=read_signing_keys(connection, name),
             )
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str, *, at: datetime, by: Author) -> bool:
         """Remove an instance with its keys, policies and signers; whether there was one."""
         with changing(self._engine) as change:
             removed = change.connection.execute(INSTANCES.delete().where(INSTANCES.c.name == name))
+            if removed.rowcount:
+                change.record("instance.delete", at=at, by=by, instance=name)
         return removed.rowcount > 0
 
 

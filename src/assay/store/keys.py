@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, final
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from assay.errors import SettingsError, UnknownInstanceError
 from assay.keys import SigningAlgorithm
 from assay.store.changes import changing
 from assay.store.engine import reading
-from assay.store.records import KeyState, SigningKeyRecord
+from assay.store.records import SERVICE, KeyState, SigningKeyRecord
 from assay.store.tables import SIGNING_KEYS
 
 
@@ -77,6 +78,14 @@ class SigningKeyTable:
                 change.connection.execute(
                     SIGNING_KEYS.insert().values(**signing_key_values(record))
                 )
+                change.record(
+                    "key.add",
+                    at=record.created_at,
+                    by=SERVICE,
+                    instance=record.instance,
+                    target=record.kid,
+                    state=record.state.value,
+                )
         except (IntegrityError, UnknownInstanceError) as error:
             raise SettingsError(
                 f"signing key {record.kid}: instance {record.instance!r} is missing, has this key "
@@ -84,7 +93,7 @@ class SigningKeyTable:
             ) from error
         return record
 
-    def activate(self, instance: str, kid: str) -> None:
+    def activate(self, instance: str, kid: str, *, at: datetime) -> None:
         """Sign with the prepared key from now on, and retire the active one.
 
         Raises:
@@ -108,8 +117,9 @@ class SigningKeyTable:
                     "identifier; prepare it first"
                 )
             change.touch(instance)
+            change.record("key.activate", at=at, by=SERVICE, instance=instance, target=kid)
 
-    def remove(self, instance: str, kid: str) -> bool:
+    def remove(self, instance: str, kid: str, *, at: datetime) -> bool:
         """Forget a key that does not sign; whether there was one."""
         with changing(self._engine) as change:
             removed = change.connection.execute(
@@ -121,6 +131,7 @@ class SigningKeyTable:
             )
             if removed.rowcount:
                 change.touch(instance)
+                change.record("key.remove", at=at, by=SERVICE, instance=instance, target=kid)
         return removed.rowcount > 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, final
+from typing import Any, Final, final
 
 import sqlalchemy as sa
 
@@ -12,6 +12,9 @@ from assay.store.engine import reading
 from assay.store.records import Author, PolicyAction, PolicyChange, PolicyRecord, SentPolicy
 from assay.store.signers import check_signer
 from assay.store.tables import POLICIES, POLICY_CHANGES
+
+_DEFAULT: Final = "default"
+"""In place of a hash: the policy that applies where none is set."""
 
 
 @final
@@ -90,6 +93,15 @@ class PolicyTable:
             )
             _keep(change, policy, present)
             _remember(change, policy, present, sent=sent, by=by)
+            change.record(
+                "policy.reset" if sent.text_hash is None else "policy.set",
+                at=at,
+                by=by,
+                instance=instance,
+                target=attestation_type,
+                old=(present and present.text_hash) or _DEFAULT,
+                new=sent.text_hash or _DEFAULT,
+            )
         return policy
 
 
@@ -136,7 +148,7 @@ def _remember(
             text_hash=sent.text_hash,
             previous_hash=None if present is None else present.text_hash,
             changed_at=policy.changed_at,
-            changed_by=by.name,
+            changed_by=str(by),
             changed_from=by.address,
         )
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import final
+from typing import Final, final
 
 from assay.encoding import JsonValue
 from assay.keys import SigningAlgorithm
@@ -48,8 +48,27 @@ class Author:
     name: str
     """As authentication knows them; empty in what an earlier release kept."""
 
+    kind: str = ""
+    """How they were recognised."""
+
+    authority: str = ""
+    """Who vouches for the name."""
+
     address: str = ""
     """Where the request came from; empty for the command line."""
+
+    request: str = ""
+    """The request's identifier, as in the log."""
+
+    def __str__(self) -> str:
+        """All that says who it is, for people."""
+        kind = f"{self.kind}: " if self.kind else ""
+        authority = f" ({self.authority})" if self.authority else ""
+        return f"{kind}{self.name}{authority}"
+
+
+SERVICE: Final = Author(kind="service", name="assay")
+"""Who makes what a server makes of its settings."""
 
 
 @final

@@ -8,6 +8,7 @@ from typing import Self, final
 import sqlalchemy as sa
 
 from assay.store.api_tokens import ApiTokenTable
+from assay.store.audit import AuditTable
 from assay.store.changes import ChangeWatch, current_revision
 from assay.store.collateral import CollateralTable
 from assay.store.engine import (
@@ -36,6 +37,7 @@ class Store:
     __slots__ = (
         "_engine",
         "api_tokens",
+        "audit",
         "collateral",
         "instances",
         "policies",
@@ -49,6 +51,7 @@ class Store:
         self.signing_keys = SigningKeyTable(engine)
         self.policies = PolicyTable(engine)
         self.signers = SignerTable(engine)
+        self.audit = AuditTable(engine)
         self.api_tokens = ApiTokenTable(engine)
         self.collateral = CollateralTable(engine)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, final
 
 import sqlalchemy as sa
@@ -56,14 +57,26 @@ class SignerTable:
             change.connection.execute(
                 POLICY_SIGNERS.insert().values(position=position, **signer_values(record))
             )
+            change.record(
+                "signer.add",
+                at=record.added_at,
+                by=record.added_by,
+                instance=record.instance,
+                target=record.fingerprint,
+                signer=under,
+            )
 
-    def remove(self, instance: str, fingerprint: str, *, under: str) -> None:
+    def remove(
+        self, instance: str, fingerprint: str, *, under: str, at: datetime, by: Author
+    ) -> None:
         """Let the certificate sign no more. Nothing changes where it may not.
 
         Args:
             instance: The instance's name.
             fingerprint: The certificate's.
             under: The fingerprint of the signer that allows it.
+            at: The instant of the change.
+            by: Who makes it.
 
         Raises:
             UnknownInstanceError: There is no such instance.
@@ -87,6 +100,14 @@ class SignerTable:
                     f"instance {instance!r} needs at least one policy signer, and this is the "
                     "last; add its successor first"
                 )
+            change.record(
+                "signer.remove",
+                at=at,
+                by=by,
+                instance=instance,
+                target=fingerprint,
+                signer=under,
+            )
 
 
 def check_signer(change: Change, instance: str, fingerprint: str) -> None:
@@ -109,7 +130,7 @@ def signer_values(record: SignerRecord) -> dict[str, Any]:
         "fingerprint": record.fingerprint,
         "certificate": record.certificate,
         "added_at": record.added_at,
-        "added_by": record.added_by.name,
+        "added_by": str(record.added_by),
         "added_from": record.added_by.address,
     }
 

@@ -158,6 +158,16 @@ API_TOKENS: Final = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )
 
+AUDIT: Final = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("line", sa.LargeBinary, nullable=False),
+)
+"""The records as they are exported, byte for byte. Nothing refers to what they are about: they
+stay when that goes."""
+
 COLLATERAL: Final = sa.Table(
     "collateral",
     METADATA,

@@ -29,11 +29,3 @@ def test_a_name_that_would_upset_a_record_is_refused(name: str) -> None:
     """PA-05: no control characters in what is logged."""
     with pytest.raises(ValueError, match="printable"):
         check_caller_name(name)
-
-
-def test_a_caller_says_who_it_is() -> None:
-    caller = Caller(kind=CallerKind.BEARER, name="me", authority="https://login.example")
-
-    assert str(caller) == "bearer: me (https://login.example)"
-    assert str(Caller(kind=CallerKind.DEVELOPER, name="developer")) == "developer: developer"
-    assert str(ANONYMOUS) == "anonymous"

@@ -31,6 +31,7 @@ from assay.server.settings_reader import load_settings
 from assay.service.instance_options import PolicyExplanations
 from assay.service.instances import Instance
 from assay.simulator import save_platform
+from assay.store import SERVICE
 from tests.conftest import AT
 from tests.servers.tls import tls_identity
 from tests.serving import (
@@ -329,10 +330,10 @@ def test_where_others_call_a_server_needs_somebody_who_may_administer_it(tmp_pat
         "good", Grants.of([Right.READ], ["*"]), created_at=at, lifetime=timedelta(days=1)
     )
     with open_chest(settings) as chest:
-        chest.store.api_tokens.add(ended.token)
+        chest.store.api_tokens.add(ended.token, by=SERVICE)
         with pytest.raises(SettingsError, match="nobody could authenticate"):
             prepare(settings, port=81)
-        chest.store.api_tokens.add(good.token)
+        chest.store.api_tokens.add(good.token, by=SERVICE)
         prepare(settings, port=81)
 
 

@@ -17,6 +17,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from assay.access import Grants, IssuedApiToken, Right, issue_api_token
+from assay.audit import AuditOutcome, AuditRecord, parse_line, verify_export
 from assay.encoding import JsonValue
 from assay.server.app import create_app
 from assay.server.auth.assembly import open_authorizer
@@ -24,6 +25,7 @@ from assay.server.auth.settings import AuthSettings
 from assay.server.maa.administration import OPERATIONS, Operation
 from assay.store import Store, TrustModel
 from tests.administration import (
+    ALICE,
     DENY,
     VERSION,
     add_instance,
@@ -150,8 +152,8 @@ class _Service:
     """An isolated instance that is asked about, and another, for callers of one issuer."""
 
     def __init__(self, app: ASGIApp, store: Store) -> None:
-        self._app = app
-        self._store = store
+        self.app = app
+        self.store = store
 
     def ask(
         self,
@@ -166,15 +168,15 @@ class _Service:
         if credential is not None:
             headers["authorization"] = credential
         body = json.dumps(bodies[operation.path]) if operation.parameter else None
-        return call(self._app, operation.method, path, headers=headers, content=body)
+        return call(self.app, operation.method, path, headers=headers, content=body)
 
     def open(self, method: str, path: str, credential: str | None) -> int:
         headers = {} if credential is None else {"authorization": credential}
         body = sgx_request() if method == "POST" else None
-        return call(self._app, method, path, headers=headers, json=body).status_code
+        return call(self.app, method, path, headers=headers, json=body).status_code
 
     def state(self) -> tuple[object, ...]:
-        store = self._store
+        store = self.store
         return (store.revision(), store.policies.history(_MINE, "SgxEnclave"))
 
 
@@ -186,8 +188,8 @@ def _served(
         add_instance(store, make_record(_MINE, TrustModel.ISOLATED), [owner()])
         add_instance(store, make_record(_OTHERS))
         for one in tokens:
-            store.api_tokens.add(one.token)
-        store.api_tokens.remove(_REVOKED.token.token_id)
+            store.api_tokens.add(one.token, by=ALICE)
+        store.api_tokens.remove(_REVOKED.token.token_id, at=AT, by=ALICE)
     with hosted(url, default=_MINE) as found:
         authorizer = open_authorizer(
             auth,
@@ -217,10 +219,18 @@ def _name(operation: Operation) -> str:
     return f"{operation.method} {operation.path}"
 
 
+def _refusals(service: _Service) -> list[AuditRecord]:
+    lines = list(service.store.audit.lines())
+    verify_export(lines)
+    records = [parse_line(line)[0] for line in lines]
+    return [one for one in records if one.event.outcome is AuditOutcome.REFUSED]
+
+
 def _statuses(service: _Service, credential: str | None, **options: Any) -> dict[str, int]:  # noqa: ANN401
     return {_name(one): service.ask(one, credential, **options).status_code for one in OPERATIONS}
 
 
+_SET: Final = next(one for one in OPERATIONS if one.action == "policy.set")
 _ALL_REFUSED: Final = {_name(one): 401 for one in OPERATIONS}
 
 
@@ -242,6 +252,9 @@ def test_the_refused_change_nothing_and_learn_where_to_authenticate(
     answers = [service.ask(operation, _REFUSED[who]) for operation in OPERATIONS]
 
     assert service.state() == before
+    events = [record.event for record in _refusals(service)]
+    assert [event.action for event in events] == [one.action for one in OPERATIONS if one.action]
+    assert {event.details["check"].split(".")[0] for event in events} <= {"access", "token"}
     for answer in answers:
         assert answer.headers["x-ms-error-code"] == "Unauthorized"
         assert f'resource_id="{AUDIENCE}"' in answer.headers["www-authenticate"]
@@ -271,6 +284,29 @@ def test_a_right_is_no_signature(service: _Service) -> None:
         _name(one): 400 if one.parameter else 200 for one in OPERATIONS
     }
     assert service.state() == before
+
+
+def test_a_refusal_in_the_record_names_who_is_known_and_what_they_wanted(
+    service: _Service,
+) -> None:
+    service.ask(_SET, _token("read"))
+    service.ask(_SET, _token("owner"), bodies=_UNTRUSTED)
+    service.ask(_SET, None)
+
+    missing, untrusted, unknown = (record.event for record in _refusals(service))
+    assert (missing.actor_kind, missing.actor_name) == ("bearer", "somebody")
+    assert (missing.instance, missing.target, missing.address) == (_MINE, "SgxEnclave", "127.0.0.1")
+    assert missing.details == {"check": "access.rights.missing"}
+    assert missing.request.startswith("00-")
+    assert untrusted.details["check"].startswith("owner.")
+    assert (unknown.actor_kind, unknown.actor_name) == ("anonymous", "")
+
+
+def test_a_type_that_there_is_not_is_not_in_the_record(service: _Service) -> None:
+    call(service.app, "PUT", f"/policies/nonsense{VERSION}")
+
+    [record] = _refusals(service)
+    assert record.event.target == ""
 
 
 @pytest.mark.parametrize("who", _MATRIX)

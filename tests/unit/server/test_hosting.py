@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.administration import Hosted, add_instance, make_record, three_instances
+from tests.administration import ALICE, Hosted, add_instance, make_record, three_instances
+from tests.conftest import AT
 from tests.serving import VERSION, call, sgx_request
 
 
@@ -121,7 +122,7 @@ def test_an_instance_that_cannot_be_served_is_told_without_its_reason(service: H
 
 
 def test_a_default_that_was_removed_is_not_found_and_not_ready(service: Hosted) -> None:
-    service.store.instances.remove("aad")
+    service.store.instances.remove("aad", at=AT, by=ALICE)
     service.registry.refresh()
 
     assert service.call("GET", "/certs").status_code == 404
@@ -130,7 +131,7 @@ def test_a_default_that_was_removed_is_not_found_and_not_ready(service: Hosted) 
 
 
 def test_a_default_that_cannot_be_served_is_not_ready(service: Hosted) -> None:
-    service.store.instances.remove("aad")
+    service.store.instances.remove("aad", at=AT, by=ALICE)
     add_instance(service.store, make_record("aad", settings={"unknown": 1}))
     service.registry.refresh()
 

@@ -246,7 +246,7 @@ def test_an_earlier_policy_counts_only_if_its_signer_still_does(policies: Policy
     signers = SignerService(store=policies.store, now=lambda: AT)
     policies.set("isolated", "Tpm", signed(stored_policy(PERMIT)), by=ALICE)
     signers.add("isolated", signed(certificate_payload(_SECOND)), by=ALICE)
-    signers.remove("isolated", signed(certificate_payload(owner()), rsa_key(1), _SECOND))
+    signers.remove("isolated", signed(certificate_payload(owner()), rsa_key(1), _SECOND), by=ALICE)
 
     codes = owner_refusal_of(lambda: policies.roll_back("isolated", "Tpm", 1, by=ALICE))
 

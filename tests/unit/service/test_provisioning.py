@@ -91,10 +91,10 @@ def test_default_policies_of_its_own_are_checked(provisioning: ProvisioningServi
 
 
 def test_an_instance_is_removed_once(provisioning: ProvisioningService) -> None:
-    provisioning.remove("aad")
+    provisioning.remove("aad", by=ALICE)
 
     with pytest.raises(UnknownInstanceError):
-        provisioning.remove("aad")
+        provisioning.remove("aad", by=ALICE)
 
 
 @pytest.mark.parametrize("name", ["a", "A-1", "x" * 63, "0"])

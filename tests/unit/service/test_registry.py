@@ -183,7 +183,7 @@ def test_changes_of_other_processes_are_noticed(
 
 def test_an_instance_that_was_removed_is_told(registry: InstanceRegistry, store: Store) -> None:
     entry = _entry(registry, "aad")
-    store.instances.remove("aad")
+    store.instances.remove("aad", at=AT, by=ALICE)
 
     with pytest.raises(UnknownInstanceError):
         _run(registry.get(entry))
@@ -195,7 +195,7 @@ def test_a_new_instance_of_an_old_name_is_another(
     registry: InstanceRegistry, loader: _Loader, store: Store
 ) -> None:
     _get(registry, "aad")
-    store.instances.remove("aad")
+    store.instances.remove("aad", at=AT, by=ALICE)
     add_instance(store, make_record("aad", issuer="https://other.example"))
     registry.refresh()
 

@@ -46,7 +46,7 @@ def test_adding_and_removing_can_be_repeated_and_replayed(signers: SignerService
     # One library posts the same JWS to both addresses.
     added = [signers.add("isolated", _ADD, by=ALICE) for _ in range(2)]
     listed = signers.list("isolated")
-    removed = [signers.remove("isolated", _ADD) for _ in range(2)]
+    removed = [signers.remove("isolated", _ADD, by=ALICE) for _ in range(2)]
 
     assert added == [_PRESENT, _PRESENT]
     assert listed == {
@@ -59,7 +59,9 @@ def test_adding_and_removing_can_be_repeated_and_replayed(signers: SignerService
 def test_a_new_signer_signs_from_then_on(signers: SignerService) -> None:
     signers.add("isolated", _ADD, by=ALICE)
 
-    content = signers.remove("isolated", signed(certificate_payload(owner()), rsa_key(1), _SECOND))
+    content = signers.remove(
+        "isolated", signed(certificate_payload(owner()), rsa_key(1), _SECOND), by=ALICE
+    )
 
     [left] = signers.store.signers.of("isolated")
     assert content["x-ms-certificate-thumbprint"] == thumbprint(owner())
@@ -72,7 +74,7 @@ def test_a_new_signer_signs_from_then_on(signers: SignerService) -> None:
 def test_the_last_one_stays(signers: SignerService) -> None:
     own = signed(certificate_payload(owner()))
 
-    assert owner_refusal_of(lambda: signers.remove("isolated", own)) == ()
+    assert owner_refusal_of(lambda: signers.remove("isolated", own, by=ALICE)) == ()
     assert len(signers.store.signers.of("isolated")) == 1
 
 
@@ -98,7 +100,7 @@ def test_what_is_not_allowed_changes_nothing(
     before = signers.list(instance)
 
     assert owner_refusal_of(lambda: signers.add(instance, jws, by=ALICE)) == (check,)
-    assert owner_refusal_of(lambda: signers.remove(instance, jws)) == (check,)
+    assert owner_refusal_of(lambda: signers.remove(instance, jws, by=ALICE)) == (check,)
     assert signers.list(instance) == before
 
 
@@ -121,7 +123,7 @@ def test_an_instance_that_is_not_there_has_no_signers(signers: SignerService) ->
     uses: tuple[Callable[[], object], ...] = (
         lambda: signers.list("none"),
         lambda: signers.add("none", _ADD, by=ALICE),
-        lambda: signers.remove("none", _ADD),
+        lambda: signers.remove("none", _ADD, by=ALICE),
     )
 
     for use in uses:

@@ -13,7 +13,7 @@ from assay.store import Store
 from assay.store.changes import ChangeWatch
 from assay.store.engine import create_engine
 from tests.databases import PostgresqlServer, postgresql_server
-from tests.unit.store.records import OTHER
+from tests.unit.store.records import ALICE, AT, OTHER
 
 _LONG: Final = 30.0
 
@@ -52,7 +52,7 @@ def test_postgresql_tells_of_a_change_at_once(postgresql: PostgresqlServer) -> N
         # Nothing has listened before the first wait.
         watch.wait(0.0)
         with closing(Store.open(url)) as other:
-            other.instances.remove("none")
+            other.instances.remove("none", at=AT, by=ALICE)
 
         assert _waited(watch, _LONG) < _LONG
 
@@ -84,7 +84,7 @@ def test_a_wait_outlives_its_database_and_listens_again() -> None:
             watch.wait(0.01)
             server.start()
             watch.wait(0.0)
-            store.instances.remove("none")
+            store.instances.remove("none", at=AT, by=ALICE)
 
             assert _waited(watch, _LONG) < _LONG
         store.close()

@@ -88,13 +88,13 @@ def test_removing_an_instance_takes_everything_along(store: Store) -> None:
     store.signing_keys.add(KEY)
     store.policies.change("one", "Tpm", SentPolicy(jws=b"a.b.c", text_hash="h"), at=AT, by=ALICE)
 
-    assert store.instances.remove("one")
+    assert store.instances.remove("one", at=AT, by=ALICE)
 
     assert store.signing_keys.of("one") == ()
     assert store.policies.of("one") == ()
     assert store.policies.history("one", "Tpm") == ()
     assert store.signers.of("one") == ()
-    assert not store.instances.remove("one")
+    assert not store.instances.remove("one", at=AT, by=ALICE)
 
 
 def test_a_missing_instance_can_be_required(store: Store) -> None:
@@ -154,10 +154,12 @@ def _changes() -> dict[str, Callable[[Store], object]]:
         "update": lambda store: store.instances.update(INSTANCE, at=AT),
         "policy": lambda store: store.policies.change("one", "Tpm", sent, at=AT, by=ALICE),
         "add a signer": lambda store: store.signers.add(second, under="aa"),
-        "remove a signer": lambda store: store.signers.remove("one", "bb", under="aa"),
+        "remove a signer": lambda store: store.signers.remove(
+            "one", "bb", under="aa", at=AT, by=ALICE
+        ),
         "add a key": lambda store: store.signing_keys.add(prepared),
-        "activate a key": lambda store: store.signing_keys.activate("one", "kid-2"),
-        "remove a key": lambda store: store.signing_keys.remove("one", "kid-1"),
+        "activate a key": lambda store: store.signing_keys.activate("one", "kid-2", at=AT),
+        "remove a key": lambda store: store.signing_keys.remove("one", "kid-1", at=AT),
     }
 
 
@@ -176,7 +178,7 @@ def test_every_change_of_an_instance_has_a_revision_of_its_own(store: Store) -> 
 
 def test_a_new_instance_of_an_old_name_has_another_revision(store: Store) -> None:
     before = _revision(store, "one")
-    store.instances.remove("one")
+    store.instances.remove("one", at=AT, by=ALICE)
 
     store.instances.add(INSTANCE)
 

@@ -150,7 +150,7 @@ def test_activating_a_key_retires_the_active_one(store: Store) -> None:
     store.signing_keys.add(KEY)
     store.signing_keys.add(replace(KEY, kid="kid-2", state=KeyState.PREPARED))
 
-    store.signing_keys.activate("one", "kid-2")
+    store.signing_keys.activate("one", "kid-2", at=AT)
 
     states = {key.kid: key.state for key in store.signing_keys.of("one")}
     assert states == {"kid-1": KeyState.RETIRED, "kid-2": KeyState.ACTIVE}
@@ -162,7 +162,7 @@ def test_only_a_prepared_key_is_activated_and_else_nothing_changes(store: Store,
     store.signing_keys.add(replace(KEY, kid="kid-0", state=KeyState.RETIRED))
 
     with pytest.raises(SettingsError, match="no prepared key"):
-        store.signing_keys.activate("one", kid)
+        store.signing_keys.activate("one", kid, at=AT)
 
     assert store.signing_keys.active("one") == KEY
 
@@ -171,7 +171,7 @@ def test_a_key_that_does_not_sign_can_be_forgotten(store: Store) -> None:
     store.signing_keys.add(KEY)
     store.signing_keys.add(replace(KEY, kid="kid-2", state=KeyState.RETIRED))
 
-    assert store.signing_keys.remove("one", "kid-2")
-    assert not store.signing_keys.remove("one", "kid-1")
+    assert store.signing_keys.remove("one", "kid-2", at=AT)
+    assert not store.signing_keys.remove("one", "kid-1", at=AT)
 
     assert store.signing_keys.of("one") == (KEY,)

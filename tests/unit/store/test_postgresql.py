@@ -13,6 +13,7 @@ from assay.store import PoolLimits, Store, is_sqlite_url
 from assay.store.engine import create_engine, reading, writing
 from assay.store.failures import failure_reason
 from tests.databases import PostgresqlServer, postgresql_server
+from tests.unit.store.records import ALICE, AT
 
 _PASSWORD: Final = "hunter2"  # noqa: S105  looked for in what is said
 
@@ -99,7 +100,7 @@ def test_a_read_only_database_is_told(engine: sa.Engine) -> None:
     engine.dispose()
 
     with pytest.raises(StoreUnavailableError, match="it is read-only"):
-        store.instances.remove("none")
+        store.instances.remove("none", at=AT, by=ALICE)
 
 
 def test_a_lock_that_is_held_too_long_is_told(url: str) -> None:
@@ -110,7 +111,7 @@ def test_a_lock_that_is_held_too_long_is_told(url: str) -> None:
         connection.exec_driver_sql("LOCK TABLE revision")
 
         with pytest.raises(StoreUnavailableError, match="held its lock for too long"):
-            Store(hasty).instances.remove("none")
+            Store(hasty).instances.remove("none", at=AT, by=ALICE)
 
     patient.dispose()
     hasty.dispose()

@@ -213,7 +213,7 @@ def delete(
                 f"deleting instance {name!r} takes its keys along, and its tokens cannot be "
                 "verified any more; repeat it with --yes"
             )
-        administration.provisioning.remove(name)
+        administration.provisioning.remove(name, by=administration.author)
     print_members({"name": name, "deleted": True}, as_json=as_json)
 
 

@@ -142,7 +142,7 @@ def history(
     answer = Answer()
     for change in changes:
         author = listed(
-            filter(None, (change.changed_by.name, change.changed_by.address)), "unknown"
+            filter(None, (str(change.changed_by), change.changed_by.address)), "unknown"
         )
         answer.line(
             f"{change.version:>4}  {change.changed_at:%Y-%m-%d %H:%M:%S}  {change.action:<5}  "

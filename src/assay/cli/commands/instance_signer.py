@@ -76,7 +76,7 @@ def remove(
 
     token = _token(file, key, certificate, jws=jws)
     with open_administration(settings) as administration:
-        administration.signers.remove(name, token)
+        administration.signers.remove(name, token, by=administration.author)
         signers = administration.store.signers.of(name)
     _print_signers(name, signers, as_json=as_json)
 

@@ -71,7 +71,7 @@ def create(
             )
         except ValueError as error:
             raise RequestError(f"NAME: {error}") from error
-        administration.store.api_tokens.add(issued.token)
+        administration.store.api_tokens.add(issued.token, by=administration.author)
     if as_json:
         print_json({"token": issued.text, **_members(issued.token)})
     else:
@@ -107,12 +107,14 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Take a token away. It ends with the next request, on every server."""
+    from assay import clock
     from assay.cli.administration import open_administration
     from assay.cli.instance_answer import print_members
     from assay.errors import RequestError
 
     with open_administration(settings) as administration:
-        if not administration.store.api_tokens.remove(token_id):
+        author = administration.author
+        if not administration.store.api_tokens.remove(token_id, at=clock.now(), by=author):
             raise RequestError(
                 f"there is no API token {token_id!r}; `assay token-auth list` has those that are"
             )

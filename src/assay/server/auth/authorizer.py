@@ -76,20 +76,6 @@ class Authorizer:
         if self._authenticators.bearer is not None:
             await self._authenticators.bearer.close()
 
-    async def authorize(self, scope: Scope, *, instance: str | None, right: Right) -> Caller:
-        """Who sent a request, if they have a right for an instance; for none, for the server.
-
-        Operations that are for everybody do not ask.
-
-        Raises:
-            UnauthorizedError: They have not, or cannot be recognised.
-            IssuerUnavailableError: The keys of the token's issuer cannot be had.
-            StoreUnavailableError: API tokens cannot be read.
-        """
-        caller = await self.identify(scope)
-        self.check_right(caller, right, instance)
-        return caller
-
     async def identify(self, scope: Scope) -> Caller:
         """Who sent a request. Never anonymous.
 

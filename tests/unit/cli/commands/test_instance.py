@@ -215,7 +215,7 @@ def test_policies_are_set_reset_looked_at_and_rolled_back(run: Run) -> None:
         ("reset", None, deny),
         ("set", deny, None),
     ]
-    assert all(one["changed_by"].startswith("operator:") for one in changes)
+    assert all(one["changed_by"].startswith("operator: ") for one in changes)
     assert len(lines) == 4
     assert "default" in lines[2]
     assert run("instance", "policy", "get", "one", "Tpm").out == DENY

@@ -148,7 +148,9 @@ def _run(authorizer: Authorizer, scope: Scope, right: Right | None) -> Caller:
         try:
             if right is None:
                 return await authorizer.identify(scope)
-            return await authorizer.authorize(scope, instance="a", right=right)
+            caller = await authorizer.identify(scope)
+            authorizer.check_right(caller, right, "a")
+            return caller
         finally:
             await authorizer.close()
 

@@ -111,7 +111,8 @@ def _app(grants: tuple[CertificateGrant, ...]) -> Callable[..., Coroutine[Any, A
             tls = scope["extensions"]["tls"]
             seen = {"version": hex(tls["tls_version"]), "subject": str(tls["client_cert_name"])}
         try:
-            caller = await authorizer.authorize(scope, instance="a", right=Right.READ)
+            caller = await authorizer.identify(scope)
+            authorizer.check_right(caller, Right.READ, "a")
         except UnauthorizedError as error:
             seen["refused"] = error.findings[0].check
         else:

@@ -1,4 +1,4 @@
-"""What owners administer, and by what: labels, signers, the history of policies, API tokens."""
+"""What owners administer: labels, signers, histories; API tokens, and the audit record."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def upgrade() -> None:
     _create_policy_changes()
     _create_policy_signers()
     _create_api_tokens()
+    _create_audit()
 
 
 def _create_policy_changes() -> None:
@@ -95,4 +96,14 @@ def _create_api_tokens() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("token_id", name="pk_api_tokens"),
+    )
+
+
+def _create_audit() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("line", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_audit"),
     )
