@@ -65,6 +65,9 @@ class Recipe:
 
     digest: hashes.SHA256 | hashes.SHA384 = field(default_factory=hashes.SHA256)
 
+    validity: timedelta = timedelta(days=1)
+    """Before and after the instant of the tests."""
+
     def sign(self, by: PrivateKey) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
@@ -72,8 +75,8 @@ class Recipe:
             .issuer_name(self.issuer)
             .public_key(self.key)
             .serial_number(self.serial)
-            .not_valid_before(AT - timedelta(days=1))
-            .not_valid_after(AT + timedelta(days=1))
+            .not_valid_before(AT - self.validity)
+            .not_valid_after(AT + self.validity)
         )
         for value, critical in self._extensions():
             builder = builder.add_extension(value, critical=critical)

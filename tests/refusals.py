@@ -9,6 +9,8 @@ import pytest
 from assay.errors import (
     CollateralUnavailableError,
     MalformedEvidenceError,
+    OperationRefusedError,
+    TokenError,
     UntrustedEvidenceError,
 )
 
@@ -24,4 +26,11 @@ def unavailability_of(gather: Callable[[], object]) -> tuple[str, ...]:
     """The codes of the findings with which `gather` has no collateral to give."""
     with pytest.raises(CollateralUnavailableError) as caught:
         gather()
+    return tuple(finding.check for finding in caught.value.findings)
+
+
+def owner_refusal_of(change: Callable[[], object]) -> tuple[str, ...]:
+    """The codes of the findings that an owner's `change` is refused with."""
+    with pytest.raises((TokenError, OperationRefusedError)) as caught:
+        change()
     return tuple(finding.check for finding in caught.value.findings)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +28,10 @@ from assay.encoding import JsonValue, decode_base64url, encode_base64url
 from assay.endorsements.source import CollateralSource
 from assay.keys import SigningAlgorithm, SigningKey, generate_key
 from assay.server.app import Services
+from assay.server.auth.assembly import open_authorizer
+from assay.server.auth.authorizer import Authorizer
+from assay.server.auth.settings import AuthSettings
+from assay.server.maa.administration import Administration
 from assay.server.settings import LimitSettings
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Metrics, Telemetry, json_log
@@ -35,8 +42,12 @@ from assay.service.instances import (
     InstanceKeys,
     create_instance,
 )
+from assay.service.policies import PolicyService
+from assay.service.refusals import RefusalRecord
+from assay.service.signers import SignerService
 from assay.simulator import SimulatedPlatform
 from assay.simulator.openenclave import legacy_report
+from assay.store import InstanceEntry, InstanceRecord, Store, TrustModel
 from tests.conftest import AT
 
 ISSUER: Final = "https://attest.example"
@@ -70,6 +81,43 @@ def make_instance(**changes: Any) -> Instance:  # noqa: ANN401  fields by name
     fields = {"name": "test", "issuer": ISSUER, "roots": simulated_platform().anchors} | changes
     key = signing_key()
     return create_instance(InstanceDefinition(**fields), InstanceKeys(active=key, published=(key,)))
+
+
+@dataclass(frozen=True, slots=True)
+class OneInstance:
+    """Instances of which there is one, loaded from nowhere."""
+
+    instance: Instance
+
+    @property
+    def _entry(self) -> InstanceEntry:
+        definition = self.instance.definition
+        return InstanceEntry(name=definition.name, issuer=definition.issuer, revision=1)
+
+    def named(self, name: str) -> InstanceEntry | None:
+        return self._entry if name == self._entry.name else None
+
+    def at_host(self, _host: str) -> InstanceEntry | None:
+        return None
+
+    async def get(self, _entry: InstanceEntry) -> Instance:
+        return self.instance
+
+    def refresh(self) -> None:
+        """Know what there is to know."""
+
+
+@cache
+def shared_store() -> Store:
+    """A store with the instance of `make_instance`, for tests that do not care what is in it."""
+    folder = Path(tempfile.mkdtemp(prefix="assay-store-"))
+    atexit.register(shutil.rmtree, folder)
+    store = Store.open(f"sqlite:///{folder}/assay.db")
+    store.upgrade()
+    store.instances.add(
+        InstanceRecord(name="test", issuer=ISSUER, trust_model=TrustModel.AAD, created_at=AT)
+    )
+    return store
 
 
 class HealthyStore:
@@ -106,8 +154,11 @@ def make_services(
     now: datetime = AT,
 ) -> Services:
     """Services over the simulated platform, at a fixed time."""
+    chosen = instance or make_instance()
     return Services(
-        instance=instance or make_instance(),
+        instances=OneInstance(chosen),
+        default_instance=chosen.definition.name,
+        administration=make_administration(shared_store(), now=now),
         attestation=AttestationService(
             source=source or SimulatedSource(simulated_platform(), lambda: now),
             now=lambda: now,
@@ -117,6 +168,19 @@ def make_services(
         telemetry=telemetry or make_telemetry()[0],
         limits=limits or LimitSettings(),
         close=_nothing_to_close,
+    )
+
+
+def make_administration(
+    store: Store, *, now: datetime = AT, authorizer: Authorizer | None = None
+) -> Administration:
+    """Administration of a store, by everybody on this machine if not told otherwise."""
+    everybody = open_authorizer(AuthSettings(), api_tokens=None, dev=True, now=lambda: now)
+    return Administration(
+        policies=PolicyService(store=store, now=lambda: now),
+        signers=SignerService(store=store, now=lambda: now),
+        authorizer=authorizer or everybody,
+        refusals=RefusalRecord(store, lambda: now),
     )
 
 

@@ -70,8 +70,49 @@ class RequestError(AssayError):
     """The request does not follow the protocol. The caller must act."""
 
 
+class OperationRefusedError(AssayError):
+    """The instance does not allow the change: its trust model, its signers, or its present state.
+
+    Its owner must act.
+    """
+
+
+class UntrustedSignerError(OperationRefusedError):
+    """A change is signed by a certificate that leads to none of the instance's signers."""
+
+
+class UnknownInstanceError(AssayError):
+    """There is no instance of that name. The caller must act."""
+
+
 class TokenError(AssayError):
     """A token from outside is not its issuer's, or not valid now. Its bearer must act."""
+
+
+class UnauthorizedError(AssayError):
+    """The caller proved no right to what was asked. The caller must act.
+
+    The message repeats nothing that the caller sent; what came is in the findings, which are for
+    the operator.
+    """
+
+    def __init__(
+        self, message: str, *, findings: Sequence[Finding] = (), challenge: str = ""
+    ) -> None:
+        super().__init__(message, findings=findings)
+        self.challenge = challenge
+        """How to authenticate, as HTTP's `WWW-Authenticate` says it."""
+
+
+class IssuerUnavailableError(AssayError):
+    """The keys of a bearer token's issuer cannot be had, so its token cannot be judged now.
+
+    The operator must act; a caller may try again.
+    """
+
+
+class AuditError(AssayError):
+    """The audit record was changed, cut or damaged. The operator must act."""
 
 
 class SettingsError(AssayError):

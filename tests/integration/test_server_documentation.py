@@ -23,10 +23,12 @@ from tests.documentation import blocks, follow, read_page, rows, section
 from tests.serving import VERSION, call, make_services, make_telemetry, sgx_request
 
 _PAGE: Final = read_page("server.md")
-_TABLES: Final = ("The process", "The instance", "Collateral", "Limits", "TLS")
+_TABLES: Final = ("The process", "The instance", "Collateral", "Limits", "TLS", "Authentication")
 _WORDED_TYPES: Final = {
     "key_encryption_key": "base64 of 32 bytes",
     "collateral.evaluation": "`standard`, `early` or a number",
+    "auth.issuers": "list of tables",
+    "auth.client_certificates.grants": "list of tables",
 }
 """Types for which the page has words of its own."""
 
@@ -127,8 +129,16 @@ def test_every_variable_that_the_page_names_is_one() -> None:
     assert named >= others
 
 
+def test_the_settings_of_several_servers_load(tmp_path: Path) -> None:
+    _, text = blocks(_PAGE, "toml")
+    file = tmp_path / "assay.toml"
+    file.write_text(text)
+
+    assert load_settings(file=file, environment={}).replicas == 2
+
+
 def test_the_settings_file_of_the_page_loads(tmp_path: Path) -> None:
-    [text] = blocks(_PAGE, "toml")
+    text, _ = blocks(_PAGE, "toml")
     file = tmp_path / "assay.toml"
     file.write_text(text)
 

@@ -9,13 +9,16 @@ import typer
 from assay.cli.commands import (
     appraise,
     attest,
+    audit,
     collateral,
     demo,
     inspect,
+    instance,
     policy,
     serve,
     simulate,
     token,
+    token_auth,
 )
 from assay.cli.exit_code import exit_code_table
 from assay.cli.root_group import RootGroup
@@ -72,6 +75,9 @@ app.add_typer(token.app, name="token")
 app.add_typer(collateral.app, name="collateral")
 app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
+app.add_typer(instance.app, name="instance")
+app.add_typer(token_auth.app, name="token-auth")
+app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.demo)
 
 

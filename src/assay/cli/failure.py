@@ -11,14 +11,17 @@ from assay.cli.exit_code import ExitCode
 from assay.encoding import EncodingError
 from assay.errors import (
     AssayError,
+    AuditError,
     CollateralUnavailableError,
     MalformedEvidenceError,
+    OperationRefusedError,
     PolicyDeniedError,
     PolicyError,
     RequestError,
     SettingsError,
     StoreUnavailableError,
     TokenError,
+    UnknownInstanceError,
     UntrustedEvidenceError,
 )
 
@@ -28,10 +31,13 @@ _CODES: Final[tuple[tuple[type[AssayError], ExitCode], ...]] = (
     (MalformedEvidenceError, ExitCode.INVALID),
     (UntrustedEvidenceError, ExitCode.INVALID),
     (TokenError, ExitCode.INVALID),
+    (AuditError, ExitCode.INVALID),
     (PolicyDeniedError, ExitCode.DENIED),
     (CollateralUnavailableError, ExitCode.COLLATERAL),
     (StoreUnavailableError, ExitCode.SERVICE),
     (RequestError, ExitCode.USAGE),
+    (OperationRefusedError, ExitCode.USAGE),
+    (UnknownInstanceError, ExitCode.USAGE),
     (PolicyError, ExitCode.USAGE),
     (SettingsError, ExitCode.USAGE),
     (EncodingError, ExitCode.USAGE),

@@ -112,3 +112,13 @@ AcceptTcbOption: TypeAlias = Annotated[
         help="TCB statuses to accept, for example UpToDate,SWHardeningNeeded.",
     ),
 ]
+InstanceArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="The instance's name.")
+]
+TypeArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="TYPE", help="Attestation type, for example SgxEnclave or Tpm.")
+]
+ServiceSettingsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="The service's settings, as `assay serve`."),
+]

@@ -11,17 +11,17 @@ from typing import Any, Final
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assay.encoding import encode_json
 from assay.server.answers import FixedAnswer, send_body
 from assay.server.edge import Edge
 from assay.server.health import CheckedStore, Readiness
+from assay.server.hosting import Hosting, Instances
 from assay.server.limits import Limits
+from assay.server.maa.administration import Administration, administration_routes
 from assay.server.maa.attest import AttestEndpoint
+from assay.server.maa.metadata import InstanceDocument
 from assay.server.settings import LimitSettings
 from assay.server.telemetry import METRICS_CONTENT_TYPE, Metrics, Telemetry
 from assay.service.attestation import AttestationService
-from assay.service.instances import Instance
-from assay.token import jwks, openid_configuration, signing_certificate
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
@@ -36,7 +36,11 @@ _POST: Final = ["POST"]
 class Services:
     """What the application is made of."""
 
-    instance: Instance
+    instances: Instances
+    default_instance: str
+    """The name of the instance that requests are about which name none."""
+
+    administration: Administration
     attestation: AttestationService
     store: CheckedStore
     collateral: str
@@ -50,23 +54,28 @@ class Services:
 def create_app(services: Services) -> ASGIApp:
     """The ASGI application that serves `services`."""
     router = _Router(routes(services), _lifespan(services))
-    return Edge(Limits(router, services.limits), services.telemetry)
+    hosting = Hosting(router, services.instances, default=services.default_instance)
+    return Edge(Limits(hosting, services.limits), services.telemetry)
 
 
 def routes(services: Services) -> list[Route]:
     """Every address that is answered. Patterns are in lower case; addresses match in any case."""
-    instance = services.instance
-    attest = AttestEndpoint(services.attestation, instance, max_depth=services.limits.json_depth)
+    instances = services.instances
+    attest = AttestEndpoint(services.attestation, instances, max_depth=services.limits.json_depth)
+    keys = InstanceDocument(instances, lambda instance: instance.key_set)
+    metadata = InstanceDocument(instances, lambda instance: instance.metadata)
     found = [
         Route("/attest/{attestation_type}", attest, methods=_POST),
-        Route("/certs", FixedAnswer(_key_set(instance)), methods=_GET),
-        Route("/.well-known/openid-configuration", FixedAnswer(_metadata(instance)), methods=_GET),
+        Route("/certs", keys, methods=_GET),
+        Route("/.well-known/openid-configuration", metadata, methods=_GET),
+        *administration_routes(services.administration, instances),
         Route("/health/live", FixedAnswer(b'{"status":"live"}'), methods=_GET),
         Route(
             "/health/ready",
             Readiness(
                 store=services.store,
-                kid=instance.keys.active.kid,
+                instances=instances,
+                instance=services.default_instance,
                 collateral=services.collateral,
             ),
             methods=_GET,
@@ -130,16 +139,3 @@ def _lifespan(services: Services) -> Lifespan:
         await services.close()
 
     return live
-
-
-def _key_set(instance: Instance) -> bytes:
-    # Made once: signing a certificate for everybody who asks would be work for free.
-    keys = instance.keys.published
-    return encode_json(
-        jwks((key, signing_certificate(key, issuer=instance.issuer)) for key in keys)
-    )
-
-
-def _metadata(instance: Instance) -> bytes:
-    algorithms = [key.algorithm for key in instance.keys.published]
-    return encode_json(openid_configuration(instance.issuer, algorithms=algorithms))

@@ -6,38 +6,40 @@ import contextlib
 import os
 import secrets
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from assay import clock
-from assay.appraisal import AppraisalSettings
-from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
 from assay.endorsements.source import EvaluationSelection, OpenSource
 from assay.errors import SettingsError
-from assay.evidence.format import AttestationType
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
+from assay.server.auth.assembly import open_authorizer
+from assay.server.auth.authorizer import Authorizer
+from assay.server.auth.peer_certificate import trust_client_authorities
+from assay.server.auth.settings_check import check_start
 from assay.server.collateral import open_collateral
+from assay.server.first_instance import keep_instance
+from assay.server.maa.administration import Administration
 from assay.server.settings import DATABASE_FILE, Settings, TlsSettings
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
-from assay.service.instances import InstanceDefinition, create_instance
+from assay.service.instances import Instance, Surroundings, create_instance, define_instance
 from assay.service.keys import KeyChest
+from assay.service.policies import PolicyService
+from assay.service.refusals import RefusalRecord
+from assay.service.registry import InstanceRegistry
+from assay.service.signers import SignerService
 from assay.simulator import SimulatedPlatform, load_platform
-from assay.store import Store
+from assay.store import InstanceState, PoolLimits, Store
 
 KEY_FILE: Final = "key-encryption.key"
 """In the data directory, where no setting names another key-encryption key."""
 
 _KEY_BYTES: Final = 32
-_POLICY_FIELDS: Final = {
-    AttestationType.SGX_ENCLAVE: "sgx_enclave",
-    AttestationType.OPEN_ENCLAVE: "open_enclave",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,28 +47,39 @@ class _Parts:
     """What both preparing and opening need."""
 
     chest: KeyChest
-    definition: InstanceDefinition
+    surroundings: Surroundings
     platform: SimulatedPlatform | None
+
+    def load(self, state: InstanceState) -> Instance:
+        """The instance of a state, ready to attest."""
+        keys = self.chest.open(state.record.name, state.signing_keys)
+        definition = define_instance(state.record, self.surroundings)
+        return create_instance(definition, keys, state.policies)
 
 
 def prepare(settings: Settings, *, port: int) -> None:
-    """Do once what workers rely on: the data directory, the schema, the signing key.
+    """Do once what workers rely on: the data directory, the schema, the instance, its signing key.
 
     Raises:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
-    _check_tls(settings.tls)
-    with _parts(settings, port) as parts:
-        parts.chest.store.upgrade()
-        parts.chest.prepare(parts.definition, settings.instance.token_algorithm, at=clock.now())
+    _check_tls(settings.tls, settings.auth.client_certificates.ca_file)
+    with _parts(settings) as parts:
+        store, name = parts.chest.store, settings.instance.name
+        store.upgrade()
+        has_api_tokens = store.api_tokens.any_valid(at=clock.now())
+        check_start(settings.auth, host=settings.host, has_api_tokens=has_api_tokens)
+        keep_instance(settings, store, port=port, at=clock.now())
+        parts.chest.prepare(name, settings.instance.token_algorithm, at=clock.now())
         # Whatever a worker would stumble over stops the start instead.
-        create_instance(parts.definition, parts.chest.open(parts.definition.name))
+        parts.load(store.instances.state(name))
+        _open_authorizer(settings, store)
         if parts.platform is None:
-            _open_collateral(settings, parts.chest.store)
+            _open_collateral(settings, store)
 
 
-def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Services:
+def open_services(settings: Settings, telemetry: Telemetry) -> Services:
     """The services of settings that `prepare` has seen.
 
     Raises:
@@ -74,60 +87,94 @@ def open_services(settings: Settings, telemetry: Telemetry, *, port: int) -> Ser
         StoreUnavailableError: The database cannot be used.
     """
     with contextlib.ExitStack() as stack:
-        parts = stack.enter_context(_parts(settings, port))
-        instance = create_instance(parts.definition, parts.chest.open(parts.definition.name))
+        parts = stack.enter_context(_parts(settings))
+        store = parts.chest.store
+        store.check()
+        registry = InstanceRegistry(store, parts.load)
+        stack.callback(registry.close)
+        registry.start()
+        authorizer = _open_authorizer(settings, store)
         source = _source(settings, parts)
         return Services(
-            instance=instance,
-            attestation=AttestationService(
-                source=source,
-                now=clock.now,
-                verify_at=settings.verify_at,
+            instances=registry,
+            default_instance=settings.instance.name,
+            administration=Administration(
+                policies=PolicyService(store=store, now=clock.now),
+                signers=SignerService(store=store, now=clock.now),
+                authorizer=authorizer,
+                refusals=RefusalRecord(store, clock.now),
             ),
-            store=parts.chest.store,
+            attestation=AttestationService(
+                source=source, now=clock.now, verify_at=settings.verify_at
+            ),
+            store=store,
             collateral=source.name,
             telemetry=telemetry,
             limits=settings.limits,
-            close=_Closing(source=source, rest=stack.pop_all()),
+            close=_Closing(source=source, authorizer=authorizer, rest=stack.pop_all()),
         )
+
+
+@contextlib.contextmanager
+def open_chest(settings: Settings) -> Iterator[KeyChest]:
+    """The store with its keys, without a server around it; its schema is brought up to date.
+
+    Raises:
+        SettingsError: A setting names what is not there or not fit.
+        StoreUnavailableError: The database cannot be used.
+    """
+    with _key_chest(settings) as chest:
+        chest.store.upgrade()
+        yield chest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Closing:
     source: OpenSource
+    authorizer: Authorizer
     rest: contextlib.ExitStack
 
     async def __call__(self) -> None:
         """Let go of everything."""
         with self.rest:
-            await self.source.close()
+            try:
+                await self.authorizer.close()
+            finally:
+                await self.source.close()
 
 
 @contextlib.contextmanager
-def _parts(settings: Settings, port: int) -> Iterator[_Parts]:
-    _make_data_dir(settings.data_dir)
-    key = _key_encryption_key(settings)
+def _parts(settings: Settings) -> Iterator[_Parts]:
     platform = None if settings.simulator is None else load_platform(settings.simulator)
-    definition = _definition(settings, platform, port)
-    store = Store.open(settings.database_url())
-    try:
+    with _key_chest(settings) as chest:
         yield _Parts(
-            chest=KeyChest(store=store, key_encryption_key=key),
-            definition=definition,
+            chest=chest,
+            surroundings=Surroundings(
+                evaluation=EvaluationSelection.parse(str(settings.collateral.evaluation)),
+                simulated=None if platform is None else platform.anchors,
+            ),
             platform=platform,
         )
-    finally:
-        store.close()
 
 
-def _check_tls(tls: TlsSettings) -> None:
+@contextlib.contextmanager
+def _key_chest(settings: Settings) -> Iterator[KeyChest]:
+    _make_data_dir(settings.data_dir)
+    key = _key_encryption_key(settings)
+    pool = PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
+    with contextlib.closing(Store.open(settings.database_url(), pool=pool)) as store:
+        yield KeyChest(store=store, key_encryption_key=key)
+
+
+def _check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:
     if tls.certificate is None or tls.key is None:
         return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if client_authorities is not None:
+        trust_client_authorities(context, client_authorities)
     try:
         # Without a password at hand, OpenSSL would ask for one at the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            tls.certificate, tls.key, password=lambda: b""
-        )
+        context.load_cert_chain(tls.certificate, tls.key, password=lambda: b"")
     except OSError as error:
         # OpenSSL does not say which of the two it means.
         raise SettingsError(
@@ -150,62 +197,10 @@ def _open_collateral(settings: Settings, store: Store) -> OpenSource:
     return open_collateral(settings.collateral, store, wait_seconds=seconds)
 
 
-def _definition(
-    settings: Settings, platform: SimulatedPlatform | None, port: int
-) -> InstanceDefinition:
-    chosen = settings.instance
-    return InstanceDefinition(
-        name=chosen.name,
-        issuer=settings.issuer(port),
-        trust_model=chosen.trust_model,
-        appraisal=AppraisalSettings(
-            accepted_tcb=chosen.accepted_tcb,
-            compatibility=chosen.compatibility,
-            tcb_claims_in_token=chosen.tcb_claims_in_token,
-            expired_collateral_grace=timedelta(hours=chosen.expired_collateral_grace_hours),
-        ),
-        roots=_roots(chosen.roots, platform),
-        evaluation=EvaluationSelection.parse(str(settings.collateral.evaluation)),
-        policy_explanations=chosen.policy_explanations,
-        policies=_policies(settings),
+def _open_authorizer(settings: Settings, store: Store) -> Authorizer:
+    return open_authorizer(
+        settings.auth, api_tokens=store.api_tokens, dev=settings.dev, now=clock.now
     )
-
-
-def _roots(paths: tuple[Path, ...], platform: SimulatedPlatform | None) -> Anchors:
-    extra = read_anchors(_read(path, "instance.roots") for path in paths)
-    simulated = () if platform is None else platform.anchors
-    return (*intel_sgx_anchors(), *extra, *simulated)
-
-
-def _policies(settings: Settings) -> Mapping[AttestationType, str]:
-    chosen = settings.instance
-    found: dict[AttestationType, str] = {}
-    for kind, field in _POLICY_FIELDS.items():
-        text: str | None = getattr(chosen.policies, field)
-        path: Path | None = getattr(chosen.policy_files, field)
-        if path is not None:
-            text = _read_text(path, f"instance.policy_files.{kind}")
-        if text is not None:
-            found[kind] = text
-    return found
-
-
-def _read_text(path: Path, setting: str) -> str:
-    try:
-        return _read(path, setting).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"{setting}: {path} is not UTF-8 text: wrong at byte {error.start}; save it as UTF-8"
-        ) from error
-
-
-def _read(path: Path, setting: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SettingsError(
-            f"{setting}: cannot read {path}: {error.strerror}; correct the path or its permissions"
-        ) from error
 
 
 def _make_data_dir(folder: Path) -> None:

@@ -26,7 +26,7 @@ class CollateralShelf:
         Raises:
             StoreUnavailableError: The database cannot be read.
         """
-        record = self.store.collateral(key)
+        record = self.store.collateral.get(key)
         return None if record is None else record.document
 
     def put(self, key: str, document: bytes, *, fetched_at: datetime, expires_at: datetime) -> None:
@@ -35,7 +35,7 @@ class CollateralShelf:
         Raises:
             StoreUnavailableError: The database cannot be written.
         """
-        self.store.put_collateral(
+        self.store.collateral.put(
             CollateralRecord(
                 key=key, document=document, fetched_at=fetched_at, expires_at=expires_at
             )

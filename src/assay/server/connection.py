@@ -19,7 +19,7 @@ from assay.server.settings import LimitSettings
 
 
 class LimitedConnection(HttpToolsProtocol):
-    """One connection. `limited_connection` makes the class with its limits."""
+    """One connection. A subclass sets its limits."""
 
     limits: LimitSettings = LimitSettings()
 
@@ -188,11 +188,6 @@ class _JoinedHead:
         head, self._head = self._head, b""
         if head:
             self._transport.write(head)
-
-
-def limited_connection(limits: LimitSettings) -> type[LimitedConnection]:
-    """The class of connections with `limits`, as uvicorn wants to be given it."""
-    return type("LimitedConnection", (LimitedConnection,), {"limits": limits})
 
 
 def _plain_answer(error: RefusedRequestError) -> bytes:

@@ -51,6 +51,7 @@ class Edge:
             return
         started = perf_counter()
         exchange = _Exchange(scope, send)
+        scope["request_id"] = exchange.request_id
         path: str = scope["path"]
         # Paths match in any case. Beyond ASCII, lower case may turn one letter into another.
         if path.isascii():

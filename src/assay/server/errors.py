@@ -8,7 +8,7 @@ Source: MAA protocol, section 11; Azure REST API guidelines, "Error condition re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -18,16 +18,23 @@ from assay.errors import (
     AssayError,
     CollateralUnavailableError,
     Finding,
+    IssuerUnavailableError,
     MalformedEvidenceError,
+    OperationRefusedError,
     PolicyDeniedError,
     PolicyError,
     RequestError,
+    SettingsError,
     StoreUnavailableError,
+    TokenError,
+    UnauthorizedError,
+    UnknownInstanceError,
     UntrustedEvidenceError,
+    UntrustedSignerError,
 )
-from assay.policy import PolicySyntaxError, RuleRecord
+from assay.policy import PolicyProblem, PolicySyntaxError, RuleRecord
 from assay.service.attestation import PolicyRefusalError
-from assay.service.instances import PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
 
 _MAX_MESSAGE: Final = 2000
 _MAX_DETAILS: Final = 32
@@ -54,6 +61,7 @@ class Refusal(Enum):
     API_VERSION_AMBIGUOUS = (400, "AmbiguousApiVersion", None)
     API_VERSION_MISSING = (400, "ApiVersionUnspecified", None)
     API_VERSION_UNKNOWN = (400, "UnsupportedApiVersion", None)
+    INSTANCE_AMBIGUOUS = (400, "InvalidParameter", "AmbiguousInstance")
     ATTESTATION_TYPE = (400, "InvalidParameter", "UnsupportedAttestationType")
     NOT_FOUND = (404, "NotFound", None)
     METHOD = (405, "MethodNotAllowed", None)
@@ -70,13 +78,26 @@ class RefusedRequestError(RequestError):
     """A request that is refused before any use case sees it."""
 
     def __init__(
-        self, refusal: Refusal, message: str, *, target: str | None = None, allow: str = ""
+        self,
+        refusal: Refusal,
+        message: str,
+        *,
+        target: str | None = None,
+        allow: str = "",
     ) -> None:
         super().__init__(message)
         self.refusal = refusal
         self.target = target
         self.allow = allow
         """The methods that are allowed, for the header of that name."""
+
+
+class StoredPolicyError(RequestError):
+    """A text that was to be stored as a policy, and is none."""
+
+    def __init__(self, problems: Sequence[PolicyProblem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +133,9 @@ class ErrorAnswer:
     details: tuple[Detail, ...] = ()
     retry_seconds: int | None = None
     allow: str = ""
+    challenge: str = ""
+    """How to authenticate, for the header `WWW-Authenticate`."""
+
     close: bool = False
     """Whether the connection ends with it: what is left of the request is not read."""
 
@@ -135,6 +159,8 @@ class ErrorAnswer:
             headers.append((b"retry-after", str(self.retry_seconds).encode("ascii")))
         if self.allow:
             headers.append((b"allow", self.allow.encode("ascii")))
+        if self.challenge:
+            headers.append((b"www-authenticate", self.challenge.encode("ascii")))
         if self.close:
             headers.append((b"connection", b"close"))
         return headers
@@ -248,19 +274,28 @@ def _rule_detail(record: RuleRecord) -> Detail:
 
 def _not_a_policy(error: AssayError) -> ErrorAnswer:
     assert isinstance(error, PolicySyntaxError)  # noqa: S101  the table says so
+    return _parsing_answer("the draft policy", error.problems, target="draftPolicyForAttestation")
+
+
+def _not_a_policy_to_store(error: AssayError) -> ErrorAnswer:
+    assert isinstance(error, StoredPolicyError)  # noqa: S101  the table says so
+    return _parsing_answer("the policy", error.problems, target="AttestationPolicy")
+
+
+def _parsing_answer(what: str, problems: Sequence[PolicyProblem], *, target: str) -> ErrorAnswer:
     details = tuple(
         Detail(
             code="policy.syntax",
             message=problem.message,
             target=f"line {problem.line}, column {problem.column}",
         )
-        for problem in error.problems
+        for problem in problems
     )
     return ErrorAnswer(
         status=400,
         code="PolicyParsingError",
-        message=f"the draft policy is not a policy: {details[0].target}: {details[0].message}",
-        target="draftPolicyForAttestation",
+        message=f"{what} is not a policy: {details[0].target}: {details[0].message}",
+        target=target,
         details=details,
     )
 
@@ -274,12 +309,79 @@ def _failed_policy(error: AssayError) -> ErrorAnswer:
     )
 
 
+def _refused_operation(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=400,
+        code="InvalidOperation",
+        message=error.message,
+        details=_details(error.findings),
+    )
+
+
+def _untrusted_signer(error: AssayError) -> ErrorAnswer:
+    return ErrorAnswer(
+        status=400,
+        code="InvalidParameter",
+        inner_code="UntrustedSigner",
+        message=error.message,
+        details=_details(error.findings),
+    )
+
+
+def _unknown_instance(error: AssayError) -> ErrorAnswer:
+    status, code, _ = Refusal.NOT_FOUND.value
+    return ErrorAnswer(status=status, code=code, message=error.message, target="instance")
+
+
+def _unusable_instance(_error: AssayError) -> ErrorAnswer:
+    # What is wrong with it is for the log, and its operator.
+    return ErrorAnswer(
+        status=503,
+        code="InstanceUnavailable",
+        message="the instance cannot be served as it is set up; its operator must act",
+    )
+
+
 def _store(_error: AssayError) -> ErrorAnswer:
     # What the database said is for the log.
     return ErrorAnswer(
         status=503,
         code="StoreUnavailable",
         message="the service's database cannot be used at the moment; try again",
+        retry_seconds=_COLLATERAL_RETRY_SECONDS,
+    )
+
+
+def _unauthorized(error: AssayError) -> ErrorAnswer:
+    """One answer for callers who are not known and for those who lack a right.
+
+    It tells what was expected, and repeats nothing of what came.
+
+    Source: MAA protocol, sections 4 and 11.
+    """
+    assert isinstance(error, UnauthorizedError)  # noqa: S101  the table says so
+    return ErrorAnswer(
+        status=401,
+        code="Unauthorized",
+        message=error.message,
+        details=tuple(
+            Detail(
+                code=finding.check,
+                message=f"expected {finding.expected}",
+                target=finding.check.rpartition(".")[0],
+            )
+            for finding in error.findings
+        ),
+        challenge=error.challenge,
+    )
+
+
+def _issuer(_error: AssayError) -> ErrorAnswer:
+    # Where the issuer's keys are is for the log.
+    return ErrorAnswer(
+        status=503,
+        code="IssuerUnavailable",
+        message="the keys of the token's issuer cannot be had at the moment; try again",
         retry_seconds=_COLLATERAL_RETRY_SECONDS,
     )
 
@@ -316,6 +418,9 @@ _CLOSING: Final = frozenset(
 # Subclasses stand before their families.
 _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer]], ...]] = (
     (RefusedRequestError, _refused),
+    (StoredPolicyError, _not_a_policy_to_store),
+    (UnauthorizedError, _unauthorized),
+    (IssuerUnavailableError, _issuer),
     (RequestError, _malformed_request),
     (MalformedEvidenceError, _bad_evidence),
     (UntrustedEvidenceError, _bad_evidence),
@@ -324,5 +429,10 @@ _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer
     (PolicyDeniedError, _denied),
     (PolicySyntaxError, _not_a_policy),
     (PolicyError, _failed_policy),
+    (TokenError, _refused_operation),
+    (UntrustedSignerError, _untrusted_signer),
+    (OperationRefusedError, _refused_operation),
+    (UnknownInstanceError, _unknown_instance),
+    (SettingsError, _unusable_instance),
     (StoreUnavailableError, _store),
 )

@@ -24,11 +24,11 @@ import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
 from assay.errors import SettingsError
+from assay.server.addresses import is_loopback
 from assay.server.app import create_app
 from assay.server.assembly import open_services, prepare
-from assay.server.connection import limited_connection
+from assay.server.auth.peer_certificate import client_certificate_context, identified_connection
 from assay.server.settings import Settings
-from assay.server.settings_check import is_loopback
 from assay.server.telemetry import (
     MULTIPROCESS_VARIABLE,
     ForwardedLog,
@@ -66,10 +66,10 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = lambda _url: 
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{settings.scheme}://{host}:{port}")
         if settings.workers == 1:
-            _work(settings, listeners[0], port)
+            _work(settings, listeners[0])
             return 0
         with _shared_metrics(settings):
-            return _supervise(settings, listeners, port)
+            return _supervise(settings, listeners)
 
 
 def _bind(settings: Settings) -> list[socket.socket]:
@@ -126,17 +126,18 @@ def _warn(settings: Settings, port: int) -> None:
         )
 
 
-def _work(settings: Settings, listener: socket.socket, port: int) -> None:
+def _work(settings: Settings, listener: socket.socket) -> None:
     """Serve in this process until it is told to stop."""
     log = json_log()
     metrics = Metrics() if settings.metrics else None
     telemetry = Telemetry(log, metrics=metrics, access_log=settings.access_log)
-    services = open_services(settings, telemetry, port=port)
+    services = open_services(settings, telemetry)
     limits, tls = settings.limits, settings.tls
+    ca_file = settings.auth.client_certificates.ca_file
     config = uvicorn.Config(
         create_app(services),
         loop="uvloop",
-        http=limited_connection(limits),
+        http=identified_connection(limits),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -149,18 +150,19 @@ def _work(settings: Settings, listener: socket.socket, port: int) -> None:
         timeout_graceful_shutdown=limits.shutdown_seconds,
         ssl_certfile=tls.certificate,
         ssl_keyfile=tls.key,
+        ssl_context_factory=None if ca_file is None else client_certificate_context(ca_file),
     )
     # uvicorn raises the signal again when it has shut down, for whoever was there before.
     with _handled(lambda _signal, _frame: None), _forwarded(ForwardedLog(log)):
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _work_for_parent(settings: Settings, listener: socket.socket, port: int) -> None:
+def _work_for_parent(settings: Settings, listener: socket.socket) -> None:
     """Serve as one of several; a parent that is gone is a reason to stop."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         Thread(target=_stop_after, args=(parent,), daemon=True).start()
-    _work(settings, listener, port)
+    _work(settings, listener)
 
 
 def _stop_after(parent: BaseProcess) -> None:
@@ -168,7 +170,7 @@ def _stop_after(parent: BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _supervise(settings: Settings, listeners: list[socket.socket], port: int) -> int:
+def _supervise(settings: Settings, listeners: list[socket.socket]) -> int:
     stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -179,7 +181,7 @@ def _supervise(settings: Settings, listeners: list[socket.socket], port: int) ->
     context = multiprocessing.get_context("spawn")
 
     def start(listener: socket.socket) -> BaseProcess:
-        worker = context.Process(target=_work_for_parent, args=(settings, listener, port))
+        worker = context.Process(target=_work_for_parent, args=(settings, listener))
         worker.start()
         return worker
 

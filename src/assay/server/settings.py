@@ -18,7 +18,8 @@ from msgspec import Meta
 from assay.appraisal import MAA_ACCEPTED_TCB, Compatibility
 from assay.endorsements.tcb import TcbStatus
 from assay.keys import KeyEncryptionKey, SigningAlgorithm
-from assay.service.instances import PolicyExplanations
+from assay.server.auth.settings import AuthSettings
+from assay.service.instance_options import PolicyExplanations
 from assay.store import TrustModel
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
@@ -68,7 +69,10 @@ class PolicyFiles(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The one instance that this server hosts."""
+    """The instance that a server has from its first start; `assay instance create` makes others.
+
+    Requests that name no instance are about this one.
+    """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$")] = "default"
 
@@ -77,6 +81,9 @@ class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     set, which is good on one machine only."""
 
     trust_model: TrustModel = TrustModel.AAD
+    """For its first start: an instance keeps the trust model that it began with."""
+
+    region: Annotated[str, Meta(max_length=64)] | None = None
     token_algorithm: SigningAlgorithm = SigningAlgorithm.RS256
     compatibility: Compatibility = Compatibility.CURRENT
     accepted_tcb: frozenset[TcbStatus] = MAA_ACCEPTED_TCB
@@ -173,6 +180,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: str | None = None
     """SQLAlchemy URL; a SQLite file in the data directory if not set."""
 
+    database_connections: Annotated[int, Meta(ge=1, le=256)] = 5
+    """The most that one worker holds open."""
+
+    database_seconds: Seconds = 10
+    """How long a request waits for a free one."""
+
+    replicas: Annotated[int, Meta(ge=1, le=1024)] = 1
+    """How many servers share the database. More than one need PostgreSQL."""
+
     key_encryption_key_file: Path | None = None
     """What seals signing keys in the database; `key-encryption.key` in the data directory, made
     at the first start, if neither this nor the next is set."""
@@ -195,6 +211,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     collateral: CollateralSettings = CollateralSettings()
     limits: LimitSettings = LimitSettings()
     tls: TlsSettings = TlsSettings()
+    auth: AuthSettings = AuthSettings()
     origins: dict[str, Origin] = msgspec.field(default_factory=dict)
     """Of each value by its dotted name; what is not in it is a default."""
 

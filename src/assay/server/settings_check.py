@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from assay.errors import SettingsError
+from assay.server.addresses import is_loopback
+from assay.server.auth.settings_check import check_auth_settings
 from assay.server.settings import CollateralKind, Settings
+from assay.service.instance_names import check_instance_name, check_issuer
+from assay.store import is_sqlite_url
 
 
 def check_settings(settings: Settings) -> None:
@@ -19,16 +21,6 @@ def check_settings(settings: Settings) -> None:
     """
     for check in _CHECKS:
         check(settings)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address of this name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_dev(settings: Settings) -> None:
@@ -53,16 +45,33 @@ def _check_public_url(settings: Settings) -> None:
     url = settings.instance.public_url
     if url is None:
         return
-    if url.endswith("/"):
+    try:
+        check_issuer(url)
+    except SettingsError as error:
+        raise SettingsError(f"instance.public_url: {error.message}") from error
+
+
+def _check_instance_name(settings: Settings) -> None:
+    check_instance_name(settings.instance.name)
+
+
+def _check_database(settings: Settings) -> None:
+    on_sqlite = is_sqlite_url(settings.database_url())
+    if settings.replicas > 1 and on_sqlite:
         raise SettingsError(
-            f"instance.public_url {url!r} ends in a slash, and issuers never do; set it to "
-            f"{url.rstrip('/')!r}"
+            f"replicas is {settings.replicas}, and a SQLite file is for the processes of one "
+            "machine; set database to a PostgreSQL server, or replicas to 1"
         )
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    sealed = settings.key_encryption_key is not None or settings.key_encryption_key_file is not None
+    if settings.replicas > 1 and not sealed:
         raise SettingsError(
-            f"instance.public_url {url!r} is not an address of a server; write it as "
-            "https://attest.example.com"
+            f"replicas is {settings.replicas}, and each would seal signing keys with a key of its "
+            "own that the others do not have; set key_encryption_key_file, the same for all"
+        )
+    if settings.instance.public_url is None and not on_sqlite:
+        raise SettingsError(
+            "database is a PostgreSQL server, which other servers may share, and "
+            "instance.public_url is not set, so that each would name another issuer; set it"
         )
 
 
@@ -95,6 +104,10 @@ def _check_tls(settings: Settings) -> None:
         )
 
 
+def _check_auth(settings: Settings) -> None:
+    check_auth_settings(settings.auth, tls=settings.scheme == "https")
+
+
 def _check_key_encryption_key(settings: Settings) -> None:
     if settings.key_encryption_key is not None and settings.key_encryption_key_file is not None:
         raise SettingsError(
@@ -115,9 +128,12 @@ def _check_policies(settings: Settings) -> None:
 
 _CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     _check_dev,
+    _check_instance_name,
     _check_public_url,
+    _check_database,
     _check_collateral,
     _check_tls,
+    _check_auth,
     _check_key_encryption_key,
     _check_policies,
 )

@@ -33,7 +33,8 @@ from assay.errors import (
     UntrustedEvidenceError,
 )
 from assay.policy import Decision, RuleRecord
-from assay.service.instances import Instance, PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
+from assay.service.instances import Instance
 from assay.token import attestation_claims, sign_token, unsecured_token
 
 _JTI_BYTES: Final = 32
@@ -89,6 +90,7 @@ class AttestationService:
             AppraisalContext(
                 collateral=gathered.collateral,
                 policy=policy.compiled,
+                policy_signer=policy.signer,
                 at=self.verify_at or now,
                 roots=instance.definition.roots,
                 settings=instance.definition.appraisal,

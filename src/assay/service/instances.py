@@ -5,36 +5,41 @@ Source: MAA protocol, section 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
 from assay.appraisal import AppraisalSettings, baseline
-from assay.endorsements.anchors import Anchors, intel_sgx_anchors
+from assay.encoding import JsonValue, encode_json
+from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
 from assay.endorsements.source import STANDARD, EvaluationSelection
-from assay.errors import PolicyError, SettingsError
+from assay.errors import PolicyError, SettingsError, TokenError
 from assay.evidence.dcap.memory import BoundedMemory, DcapMemory
 from assay.evidence.format import AttestationType
 from assay.keys import SigningKey
-from assay.policy import CompiledPolicy, compile_policy, default_policy
-from assay.store import TrustModel
+from assay.policy import CompiledPolicy, compile_policy
+from assay.service.instance_options import (
+    InstanceOptions,
+    PolicyExplanations,
+    default_text,
+    read_options,
+)
+from assay.store import InstanceRecord, PolicyRecord, TrustModel
+from assay.token import (
+    jwks,
+    openid_configuration,
+    read_owner_token,
+    read_policy_text,
+    signer_jwk,
+    signing_certificate,
+)
 
 _DRAFTS: Final = 16
 _KEPT_CHARACTERS: Final = 16_384
 """Longer than any published policy. A compiled one takes up to a hundred times its text, and
 drafts come from any caller."""
-
-
-class PolicyExplanations(StrEnum):
-    """What a caller whose evidence the policy refuses learns."""
-
-    FULL = "full"
-    """The rule that refused or came closest, its conditions, and what the evidence has."""
-
-    MINIMAL = "minimal"
-    """That it refused, in MAA's words. The reasons are in the service's log only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +57,21 @@ class InstanceDefinition:
     """What a policy that names no TCB evaluation data set is judged by."""
 
     policy_explanations: PolicyExplanations = PolicyExplanations.FULL
-    policies: Mapping[AttestationType, str] = field(default_factory=dict)
-    """Texts; a type without one has the default policy of the instance's compatibility."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """Texts that are its own defaults, by attestation type."""
+
+    def default_policy(self, attestation_type: str) -> str | None:
+        """What applies where no policy is set: its own default, the protocol's, or nothing."""
+        return default_text(self.policies, attestation_type, self.appraisal.compatibility)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the server that hosts an instance adds to its description."""
+
+    evaluation: EvaluationSelection = STANDARD
+    simulated: Anchors | None = None
+    """The root of the simulated platform, where the server has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +91,8 @@ class InstancePolicy:
 
     compiled: CompiledPolicy
     evaluation: EvaluationSelection
+    signer: JsonValue = None
+    """`x-ms-policy-signer`, where somebody signed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +104,13 @@ class Instance:
     policies: Mapping[AttestationType, InstancePolicy]
     memory: DcapMemory
     """What its verifications remember, under its roots."""
+
+    key_set: bytes
+    """The JWKS document. Made once: signing a certificate for whoever asks would be work for free.
+    """
+
+    metadata: bytes
+    """The OpenID metadata document."""
 
     drafts: BoundedMemory[str, InstancePolicy] = field(
         default_factory=lambda: BoundedMemory(_DRAFTS)
@@ -107,20 +134,63 @@ class Instance:
         return self.drafts.recall(text, lambda: read_policy(text, self.definition))
 
 
-def create_instance(definition: InstanceDefinition, keys: InstanceKeys) -> Instance:
+def define_instance(record: InstanceRecord, surroundings: Surroundings) -> InstanceDefinition:
+    """The instance of a record, as the server hosts it.
+
+    Raises:
+        SettingsError: The record's settings are not ones of this release, or the instance is for
+            simulated evidence and the server simulates nothing.
+    """
+    options = read_options(record.settings, instance=record.name)
+    evaluation = surroundings.evaluation
+    if options.evaluation is not None:
+        evaluation = EvaluationSelection.parse(options.evaluation)
+    return InstanceDefinition(
+        name=record.name,
+        issuer=record.issuer,
+        trust_model=record.trust_model,
+        appraisal=AppraisalSettings(
+            accepted_tcb=options.accepted_tcb,
+            compatibility=options.compatibility,
+            tcb_claims_in_token=options.tcb_claims_in_token,
+            expired_collateral_grace=timedelta(hours=options.expired_collateral_grace_hours),
+        ),
+        roots=_roots(record.name, options, surroundings.simulated),
+        evaluation=evaluation,
+        policy_explanations=options.policy_explanations,
+        policies=options.policies,
+    )
+
+
+def create_instance(
+    definition: InstanceDefinition, keys: InstanceKeys, stored: Iterable[PolicyRecord] = ()
+) -> Instance:
     """The instance of a definition, with its policies compiled.
+
+    Args:
+        definition: The instance.
+        keys: What signs its tokens.
+        stored: The policies that its owner has set.
 
     Raises:
         SettingsError: A policy does not parse or a configuration rule of it fails; or a type has
             neither a policy nor a default.
     """
+    sent = {policy.attestation_type: policy.jws for policy in stored if policy.jws is not None}
+    algorithms = [key.algorithm for key in keys.published]
     return Instance(
         definition=definition,
         keys=keys,
         policies=MappingProxyType(
-            {kind: _own_policy(definition, kind) for kind in AttestationType}
+            {kind: _own_policy(definition, kind, sent.get(kind.value)) for kind in AttestationType}
         ),
         memory=DcapMemory(definition.roots),
+        key_set=encode_json(
+            jwks(
+                (key, signing_certificate(key, issuer=definition.issuer)) for key in keys.published
+            )
+        ),
+        metadata=encode_json(openid_configuration(definition.issuer, algorithms=algorithms)),
     )
 
 
@@ -131,25 +201,54 @@ def read_policy(text: str, definition: InstanceDefinition) -> InstancePolicy:
         PolicySyntaxError: The text is not a policy.
         PolicyEvaluationError: A configuration rule fails.
     """
+    return _compile(text, definition.evaluation)
+
+
+def check_policy(text: str) -> None:
+    """Check that a text is a policy which can be applied.
+
+    Raises:
+        PolicySyntaxError: The text is not a policy.
+        PolicyEvaluationError: A configuration rule fails.
+    """
+    _compile(text, STANDARD)
+
+
+def _compile(text: str, evaluation: EvaluationSelection) -> InstancePolicy:
     policy = compile_policy(text)
     named = baseline(policy)
     return InstancePolicy(
         compiled=policy,
-        evaluation=(
-            EvaluationSelection.parse(named) if named.isdecimal() else definition.evaluation
-        ),
+        evaluation=EvaluationSelection.parse(named) if named.isdecimal() else evaluation,
     )
 
 
-def _own_policy(definition: InstanceDefinition, kind: AttestationType) -> InstancePolicy:
-    text = definition.policies.get(kind)
-    if text is None:
-        text = default_policy(kind.value, definition.appraisal.compatibility.value)
-    if text is None:
-        raise SettingsError(f"instance {definition.name!r}: {kind} needs a policy and has none")
+def _own_policy(
+    definition: InstanceDefinition, kind: AttestationType, jws: bytes | None
+) -> InstancePolicy:
     try:
-        return read_policy(text, definition)
-    except PolicyError as error:
+        text, signer = _sent_policy(jws) if jws else (definition.default_policy(kind.value), None)
+        if text is None:
+            raise SettingsError(f"instance {definition.name!r}: {kind} needs a policy and has none")
+        return replace(read_policy(text, definition), signer=signer)
+    except (PolicyError, TokenError) as error:
         raise SettingsError(
             f"instance {definition.name!r}: the policy for {kind} is not one: {error.message}"
         ) from error
+
+
+def _sent_policy(jws: bytes) -> tuple[str | None, JsonValue]:
+    token = read_owner_token(jws.decode("ascii"))
+    return read_policy_text(token), signer_jwk(token.certificates) if token.signed else None
+
+
+def _roots(name: str, options: InstanceOptions, simulated: Anchors | None) -> Anchors:
+    own = read_anchors(pem.encode() for pem in options.roots)
+    if not options.simulator:
+        return (*intel_sgx_anchors(), *own)
+    if simulated is None:
+        raise SettingsError(
+            f"instance {name!r} is for simulated evidence, and this server simulates nothing; "
+            "start it with --dev and --simulator, or remove the instance"
+        )
+    return (*intel_sgx_anchors(), *own, *simulated)

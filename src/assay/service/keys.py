@@ -6,6 +6,7 @@ instance's algorithm changes, a new key signs and the old one is still published
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,8 +19,8 @@ from assay.keys import (
     open_key,
     seal_key,
 )
-from assay.service.instances import InstanceDefinition, InstanceKeys
-from assay.store import InstanceRecord, KeyState, SigningKeyRecord, Store
+from assay.service.instances import InstanceKeys
+from assay.store import KeyState, SigningKeyRecord, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,44 +30,34 @@ class KeyChest:
     store: Store
     key_encryption_key: KeyEncryptionKey
 
-    def prepare(
-        self, definition: InstanceDefinition, algorithm: SigningAlgorithm, *, at: datetime
-    ) -> None:
-        """Make sure that the instance has an active key of `algorithm`.
+    def prepare(self, instance: str, algorithm: SigningAlgorithm, *, at: datetime) -> None:
+        """Make sure that an instance has an active key of `algorithm`.
 
         Processes that do so at once agree on one key.
 
         Raises:
-            SettingsError: Another instance has this one's URL.
+            SettingsError: There is no such instance.
             StoreUnavailableError: The database cannot do it.
         """
-        name = definition.name
-        self.store.get_or_add_instance(
-            InstanceRecord(
-                name=name,
-                issuer=definition.issuer,
-                trust_model=definition.trust_model,
-                created_at=at,
-            )
-        )
-        record = self.store.get_or_create_active_key(
-            name, lambda: self._new(name, algorithm, KeyState.ACTIVE, at)
+        keys = self.store.signing_keys
+        record = keys.get_or_create_active(
+            instance, lambda: self.make(instance, algorithm, KeyState.ACTIVE, at=at)
         )
         if record.algorithm is not algorithm:
-            successor = self.store.add_signing_key(
-                self._new(name, algorithm, KeyState.PREPARED, at)
-            )
-            self.store.activate_signing_key(name, successor.kid)
+            successor = keys.add(self.make(instance, algorithm, KeyState.PREPARED, at=at))
+            keys.activate(instance, successor.kid, at=at)
 
-    def open(self, instance: str) -> InstanceKeys:
-        """The keys of an instance that `prepare` has seen.
+    def open(self, instance: str, records: Sequence[SigningKeyRecord]) -> InstanceKeys:
+        """The keys that an instance has in the store.
+
+        Args:
+            instance: The instance's name.
+            records: All of its keys, oldest first.
 
         Raises:
             SettingsError: The instance has no active key, or the key-encryption key did not seal
                 one of its keys.
-            StoreUnavailableError: The database cannot do it.
         """
-        records = self.store.signing_keys(instance)
         active = [record for record in records if record.state is KeyState.ACTIVE]
         if not active:
             raise SettingsError(
@@ -77,9 +68,10 @@ class KeyChest:
         keys = tuple(self._open(record) for record in (*active, *others))
         return InstanceKeys(active=keys[0], published=keys)
 
-    def _new(
-        self, instance: str, algorithm: SigningAlgorithm, state: KeyState, at: datetime
+    def make(
+        self, instance: str, algorithm: SigningAlgorithm, state: KeyState, *, at: datetime
     ) -> SigningKeyRecord:
+        """A new key, sealed, that is not in the store yet."""
         key = generate_key(algorithm, created_at=at)
         return SigningKeyRecord(
             kid=key.kid,

@@ -1,23 +1,44 @@
-"""What the service keeps: instances, signing keys, policies and the collateral cache."""
+"""What the service keeps: instances, their policies, signers and keys, and the collateral cache."""
 
 from __future__ import annotations
 
+from assay.store.changes import ChangeWatch
+from assay.store.engine import PoolLimits, is_sqlite_url
 from assay.store.records import (
+    SERVICE,
+    Author,
     CollateralRecord,
+    InstanceEntry,
     InstanceRecord,
+    InstanceState,
     KeyState,
+    PolicyAction,
+    PolicyChange,
     PolicyRecord,
+    SentPolicy,
+    SignerRecord,
     SigningKeyRecord,
     TrustModel,
 )
 from assay.store.repository import Store
 
 __all__ = [
+    "SERVICE",
+    "Author",
+    "ChangeWatch",
     "CollateralRecord",
+    "InstanceEntry",
     "InstanceRecord",
+    "InstanceState",
     "KeyState",
+    "PolicyAction",
+    "PolicyChange",
     "PolicyRecord",
+    "PoolLimits",
+    "SentPolicy",
+    "SignerRecord",
     "SigningKeyRecord",
     "Store",
     "TrustModel",
+    "is_sqlite_url",
 ]

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,42 +20,38 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from assay.errors import SettingsError, StoreUnavailableError
+from assay.store.failures import PRIMARY_CODE, failure_reason
 
 BUSY_TIMEOUT: Final = timedelta(seconds=10)
 """How long a write waits for another process's. Writes take milliseconds, so more is a hang."""
 
 _WAL_PAUSE: Final = timedelta(milliseconds=10)
 
-_PRIMARY_CODE: Final = 0xFF
-"""The part of a SQLite error code that names its kind; the rest tells where it came from."""
-
 _WRITE: Final = "assay_write"
 
-_SQLITE_REASONS: Final = {
-    sqlite3.SQLITE_BUSY: (
-        "another process held its lock for too long",
-        "stop what keeps it open, such as a backup or a shell, and try again",
-    ),
-    sqlite3.SQLITE_READONLY: (
-        "it is read-only",
-        "make the file and its folder writable for the user that the service runs as",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        "it cannot be opened",
-        "create its folder and make it writable for the user that the service runs as",
-    ),
-    sqlite3.SQLITE_FULL: ("its disk is full", "free space or enlarge the volume"),
-    sqlite3.SQLITE_IOERR: ("its disk failed to read or write", "check the volume and its quota"),
-    sqlite3.SQLITE_CORRUPT: ("it is damaged", "restore a backup"),
-    sqlite3.SQLITE_NOTADB: (
-        "the file is not a database of SQLite",
-        "name another file, or restore a backup",
-    ),
-    sqlite3.SQLITE_PERM: ("access was denied", "give the service's user access to the file"),
-}
+_POSTGRESQL: Final = "postgresql"
+_DRIVER: Final = "postgresql+psycopg"
+
+_LOCK_SECONDS: Final = 10
+"""How long a PostgreSQL statement waits for another session's lock."""
+
+_CONNECT_SECONDS: Final = 5
 
 
-def create_engine(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> sa.Engine:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """How many connections one process may hold, and how long it waits for one of them."""
+
+    connections: int = 5
+    seconds: float = 10
+
+
+DEFAULT_POOL: Final = PoolLimits()
+
+
+def create_engine(
+    url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT, pool: PoolLimits = DEFAULT_POOL
+) -> sa.Engine:
     """An engine for the database at `url`; a SQLite file that is not there yet is created.
 
     SQLite runs in WAL mode, so that readers never wait for a writer.
@@ -65,21 +62,50 @@ def create_engine(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> sa.Eng
         StoreUnavailableError: The SQLite file cannot be created.
     """
     try:
-        parsed = make_url(url)
+        parsed = _with_driver(make_url(url))
         file = _sqlite_file(parsed)
         # The driver is imported here, and is missing where an optional extra is.
-        engine = sa.create_engine(parsed)
+        engine = sa.create_engine(
+            parsed,
+            pool_size=pool.connections,
+            max_overflow=0,
+            pool_timeout=pool.seconds,
+            # A connection that the server has ended meanwhile is replaced, not handed out.
+            pool_pre_ping=file is None,
+            connect_args=_connect_arguments(parsed),
+        )
     except (ImportError, SQLAlchemyError, ValueError) as error:
         # The URL may hold a password and is not repeated.
         raise SettingsError(
-            "the database URL needs the form sqlite:////path/to/assay.db, or that of another "
-            f"database whose driver is installed; got one that fails with {type(error).__name__}"
+            "the database URL needs the form sqlite:////path/to/assay.db, or "
+            "postgresql://user@host/database with the driver that `pip install "
+            f"'assay[postgres]'` brings; got one that fails with {type(error).__name__}"
         ) from None
     if file is not None:
         _create_private_file(file)
         event.listen(engine, "connect", partial(_configure_sqlite, busy_timeout=busy_timeout))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def is_postgresql(engine: sa.Engine) -> bool:
+    """Whether the engine's database is PostgreSQL; else it is SQLite."""
+    return engine.dialect.name == _POSTGRESQL
+
+
+def is_sqlite_url(url: str) -> bool:
+    """Whether a URL names a SQLite file.
+
+    Raises:
+        SettingsError: It does not parse.
+    """
+    try:
+        return make_url(url).get_backend_name() == "sqlite"
+    except (SQLAlchemyError, ValueError) as error:
+        raise SettingsError(
+            f"the database URL does not parse ({type(error).__name__}); write it as "
+            "sqlite:////path/to/assay.db or postgresql://user@host/database"
+        ) from None
 
 
 @contextmanager
@@ -89,7 +115,7 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises:
         StoreUnavailableError: The database fails.
     """
-    with _explained(), engine.connect() as connection, connection.begin():
+    with explained(), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -102,11 +128,32 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         IntegrityError: A row breaks a constraint; the caller knows what that means.
     """
     with (
-        _explained(),
+        explained(),
         engine.connect() as connection,
         connection.execution_options(**{_WRITE: True}).begin(),
     ):
         yield connection
+
+
+def _with_driver(url: URL) -> URL:
+    # Any of the names that operators know leads to the one driver that is tested.
+    if url.drivername in {"postgres", _POSTGRESQL}:
+        return url.set(drivername=_DRIVER)
+    if url.drivername not in {"sqlite", "sqlite+pysqlite", _DRIVER}:
+        raise ValueError("neither SQLite nor PostgreSQL")
+    return url
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() != _POSTGRESQL:
+        return {}
+    chosen: dict[str, Any] = {
+        "application_name": "assay",
+        "connect_timeout": _CONNECT_SECONDS,
+        "options": f"-c lock_timeout={_LOCK_SECONDS}s",
+    }
+    # What the operator says in the URL stands.
+    return {name: value for name, value in chosen.items() if name not in url.query}
 
 
 def _sqlite_file(url: URL) -> Path | None:
@@ -156,7 +203,7 @@ def _enter_wal(connection: sqlite3.Connection, busy_timeout: timedelta) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY:
                 raise
             time.sleep(_WAL_PAUSE.total_seconds())
         else:
@@ -172,7 +219,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """Raise a database's failures as `StoreUnavailableError`, in words."""
     try:
         yield
     except IntegrityError:
@@ -183,16 +231,5 @@ def _explained() -> Iterator[None]:
             "request that hangs"
         ) from error
     except DBAPIError as error:
-        reason, remedy = _explanation(error.orig)
+        reason, remedy = failure_reason(error.orig)
         raise StoreUnavailableError(f"the database does not answer: {reason}; {remedy}") from error
-
-
-def _explanation(error: Any) -> tuple[str, str]:  # noqa: ANN401  # each driver has its own
-    code = getattr(error, "sqlite_errorcode", None)
-    known = None if code is None else _SQLITE_REASONS.get(code & _PRIMARY_CODE)
-    if known is None:
-        return (
-            f"{type(error).__name__}: {error}",
-            "upgrade its schema if that was never done, or see the database's own log",
-        )
-    return known

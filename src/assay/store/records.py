@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import final
+from typing import Final, final
 
 from assay.encoding import JsonValue
 from assay.keys import SigningAlgorithm
@@ -33,6 +33,44 @@ class KeyState(StrEnum):
     """Published until the last token that it signed has expired."""
 
 
+class PolicyAction(StrEnum):
+    """What a change of a policy was."""
+
+    SET = "set"
+    RESET = "reset"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who makes a change."""
+
+    name: str
+    """As authentication knows them; empty in what an earlier release kept."""
+
+    kind: str = ""
+    """How they were recognised."""
+
+    authority: str = ""
+    """Who vouches for the name."""
+
+    address: str = ""
+    """Where the request came from; empty for the command line."""
+
+    request: str = ""
+    """The request's identifier, as in the log."""
+
+    def __str__(self) -> str:
+        """All that says who it is, for people."""
+        kind = f"{self.kind}: " if self.kind else ""
+        authority = f" ({self.authority})" if self.authority else ""
+        return f"{kind}{self.name}{authority}"
+
+
+SERVICE: Final = Author(kind="service", name="assay")
+"""Who makes what a server makes of its settings."""
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
@@ -44,8 +82,29 @@ class InstanceRecord:
     """Its public URL without a trailing slash; no two instances share one."""
 
     trust_model: TrustModel
+    region: str = ""
+    """A label for people and for the management plane."""
+
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime
+    updated_at: datetime | None = None
+    """When something of this record changed last; nothing where nothing ever did."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceEntry:
+    """What finding an instance takes, and telling whether what is known of it is current."""
+
+    name: str
+    issuer: str
+    revision: int
+    """The number of the last change of the instance, its policies, signers or keys.
+
+    Changes of the whole store are numbered in one sequence, so a new instance of an old name has
+    another number than the old one ever had.
+    """
 
 
 @final
@@ -93,3 +152,64 @@ class PolicyRecord:
     """1 at the first change, one more at each; never taken back, so that a cache can rely on it."""
 
     changed_at: datetime
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentPolicy:
+    """What an owner sent to change a policy."""
+
+    jws: bytes
+    """Byte for byte."""
+
+    text_hash: str | None
+    """The policy's hash as in `x-ms-policy-hash`; nothing where this is a reset."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """One change of a policy as it happened. Changes are kept for as long as the instance is."""
+
+    instance: str
+    attestation_type: str
+    version: int
+    action: PolicyAction
+    jws: bytes | None
+    """What the owner sent, also for a reset; nothing where an earlier release did not keep it."""
+
+    text_hash: str | None
+    """The hash of the policy's text; nothing for a reset."""
+
+    previous_hash: str | None
+    """The same of the policy before; nothing where that was the default."""
+
+    changed_at: datetime
+    changed_by: Author
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerRecord:
+    """A certificate whose key may sign changes of an isolated instance."""
+
+    instance: str
+    fingerprint: str
+    """SHA-256 of the certificate, lower-case hexadecimal."""
+
+    certificate: bytes = field(repr=False)
+    """In DER."""
+
+    added_at: datetime
+    added_by: Author
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceState:
+    """Everything that serving an instance takes, as of one revision or a later one."""
+
+    record: InstanceRecord
+    revision: int
+    policies: tuple[PolicyRecord, ...]
+    signing_keys: tuple[SigningKeyRecord, ...]

@@ -10,14 +10,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from assay.errors import StoreUnavailableError
-from assay.store.migrations.versions import r0001_first
+from assay.store.migrations.versions import r0002_administration
 from assay.store.tables import METADATA
 
-HEAD: Final = r0001_first.revision
+HEAD: Final = r0002_administration.revision
 """The revision that this release needs; the newest module of `migrations/versions`."""
+
+_UPGRADE_LOCK: Final = 0x4153_5341_59
+"""The key of PostgreSQL's advisory lock: any number that nobody else uses."""
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -29,6 +32,9 @@ def upgrade_schema(connection: Connection) -> None:
         StoreUnavailableError: A newer release wrote the schema.
     """
     config = _config()
+    if connection.dialect.name == "postgresql":
+        # SQLite has locked its file by now. Replicas that start together wait for the first.
+        connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     _current(connection, ScriptDirectory.from_config(config))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -55,7 +55,19 @@ INSTANCES: Final = sa.Table(
     sa.Column("trust_model", sa.String(16), nullable=False),
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    # Null only because columns that are added cannot be otherwise everywhere.
+    sa.Column("region", sa.String(64), nullable=True),
+    sa.Column("tags", sa.JSON, nullable=True),
+    sa.Column("updated_at", UtcDateTime, nullable=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
 )
+
+REVISION: Final = sa.Table(
+    "revision",
+    METADATA,
+    sa.Column("value", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+"""One row: the number of the last change. Whoever changes something locks it first."""
 
 SIGNING_KEYS: Final = sa.Table(
     "signing_keys",
@@ -97,6 +109,64 @@ POLICIES: Final = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
 )
+
+POLICY_CHANGES: Final = sa.Table(
+    "policy_changes",
+    METADATA,
+    sa.Column(
+        "instance",
+        sa.String(255),
+        sa.ForeignKey("instances.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("attestation_type", sa.String(64), primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("jws", sa.LargeBinary, nullable=True),
+    sa.Column("text_hash", sa.String(64), nullable=True),
+    sa.Column("previous_hash", sa.String(64), nullable=True),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("changed_by", sa.String(2048), nullable=False),
+    sa.Column("changed_from", sa.String(64), nullable=False),
+)
+
+POLICY_SIGNERS: Final = sa.Table(
+    "policy_signers",
+    METADATA,
+    sa.Column(
+        "instance",
+        sa.String(255),
+        sa.ForeignKey("instances.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("certificate", sa.LargeBinary, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+    sa.Column("added_by", sa.String(2048), nullable=False),
+    sa.Column("added_from", sa.String(64), nullable=False),
+)
+
+API_TOKENS: Final = sa.Table(
+    "api_tokens",
+    METADATA,
+    sa.Column("token_id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("grants", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+AUDIT: Final = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("line", sa.LargeBinary, nullable=False),
+)
+"""The records as they are exported, byte for byte. Nothing refers to what they are about: they
+stay when that goes."""
 
 COLLATERAL: Final = sa.Table(
     "collateral",

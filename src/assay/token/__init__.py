@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from assay.token.answers import (
+    UNSET_POLICY,
+    answer_claims,
+    policy_answer,
+    policy_removed,
+    policy_updated,
+    signer_changed,
+    signers_answer,
+    thumbprint,
+    unsecured_policy,
+)
 from assay.token.attestation import ATTESTATION_LIFETIME, attestation_claims
 from assay.token.certificates import signing_certificate
 from assay.token.jwks import jwks, openid_configuration
 from assay.token.jws import sign_token, unsecured_token
 from assay.token.key_set import KeySet, VerificationKey, parse_key_set
+from assay.token.owner import (
+    MAX_OWNER_TOKEN_CHARACTERS,
+    OwnerToken,
+    read_certificate,
+    read_owner_token,
+    read_policy_text,
+    signer_jwk,
+)
+from assay.token.owner_signing import (
+    RESET_PAYLOAD,
+    certificate_payload,
+    policy_payload,
+    sign_owner_token,
+    unsecured_owner_token,
+)
 from assay.token.verify import (
     TokenExpectations,
     UnverifiedToken,
@@ -17,18 +43,38 @@ from assay.token.verify import (
 
 __all__ = [
     "ATTESTATION_LIFETIME",
+    "MAX_OWNER_TOKEN_CHARACTERS",
+    "RESET_PAYLOAD",
+    "UNSET_POLICY",
     "KeySet",
+    "OwnerToken",
     "TokenExpectations",
     "UnverifiedToken",
     "VerificationKey",
     "VerifiedToken",
+    "answer_claims",
     "attestation_claims",
+    "certificate_payload",
     "jwks",
     "openid_configuration",
     "parse_key_set",
+    "policy_answer",
+    "policy_payload",
+    "policy_removed",
+    "policy_updated",
+    "read_certificate",
+    "read_owner_token",
+    "read_policy_text",
     "read_unverified",
+    "sign_owner_token",
     "sign_token",
+    "signer_changed",
+    "signer_jwk",
+    "signers_answer",
     "signing_certificate",
+    "thumbprint",
+    "unsecured_owner_token",
+    "unsecured_policy",
     "unsecured_token",
     "verify_token",
 ]

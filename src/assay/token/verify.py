@@ -52,8 +52,14 @@ class TokenExpectations:
     issuer: str
     """The instance's URL as it stands in `iss`: without a trailing slash, compared exactly."""
 
-    audience: str | None = None
-    """Who the reader is. A token for others is refused, as is one for anybody where this is set."""
+    audiences: frozenset[str] = frozenset()
+    """The reader's names. A token for others is refused, as is one for anybody if there are any."""
+
+    types: frozenset[str] = frozenset({"JWT"})
+    """Media types that `typ` may name, without `application/`; a token need not name its type."""
+
+    times: frozenset[str] = frozenset({"exp", "nbf", "iat"})
+    """The times that must be there. Those of the three that are there are always checked."""
 
     algorithms: frozenset[SigningAlgorithm] = frozenset(SigningAlgorithm)
 
@@ -110,7 +116,7 @@ def verify_token(
     header_part, payload_part, signature_part = _split(token)
 
     # 2. The header: strict JSON, and nothing in it that changes what a signature means.
-    header = _header(header_part)
+    header = _header(header_part, expect.types)
 
     # 3. Algorithm, key and signature, over the characters received.
     kid: str | None = None
@@ -125,7 +131,7 @@ def verify_token(
     # 4. The claims, from the very characters that were signed.
     claims = _object(payload_part, "payload")
     findings = (
-        *_time_findings(claims, at=at, skew=expect.clock_skew),
+        *_time_findings(claims, expect, at=at),
         *_party_findings(claims, expect),
     )
     if findings:
@@ -193,7 +199,7 @@ def _object(part: str, what: str) -> dict[str, JsonValue]:
     return content
 
 
-def _header(part: str) -> dict[str, JsonValue]:
+def _header(part: str, types: frozenset[str]) -> dict[str, JsonValue]:
     header = _object(part, "header")
     if not isinstance(header.get("alg"), str):
         raise _refused("token.jws.algorithm", "a string `alg`", _shown(header.get("alg")))
@@ -202,10 +208,17 @@ def _header(part: str) -> dict[str, JsonValue]:
             raise _refused(
                 "token.jws.critical_header", "no header extensions", f"a member {member!r}"
             )
-    kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.upper() != "JWT":
-        raise _refused("token.jws.token_type", "the type JWT", _shown(kind))
+    if "typ" in header:
+        _check_type(header["typ"], types)
     return header
+
+
+def _check_type(kind: JsonValue, types: frozenset[str]) -> None:
+    # RFC 7515 section 4.1.9: media types have no case, and `application/` may be left out.
+    name = kind.lower().removeprefix("application/") if isinstance(kind, str) else None
+    if name not in {one.lower() for one in types}:
+        wanted = " or ".join(sorted(types))
+        raise _refused("token.jws.token_type", f"the type {wanted}", _shown(kind))
 
 
 def _algorithm(name: JsonValue, allowed: frozenset[SigningAlgorithm]) -> SigningAlgorithm:
@@ -250,11 +263,13 @@ def _check_signature(token: str, key: VerificationKey, algorithm: SigningAlgorit
 
 
 def _time_findings(
-    claims: Mapping[str, JsonValue], *, at: datetime, skew: timedelta
+    claims: Mapping[str, JsonValue], expect: TokenExpectations, *, at: datetime
 ) -> tuple[Finding, ...]:
-    now, slack = at.timestamp(), skew.total_seconds()
+    now, slack = at.timestamp(), expect.clock_skew.total_seconds()
     findings: list[Finding] = []
     for name in ("exp", "nbf", "iat"):
+        if name not in claims and name not in expect.times:
+            continue
         instant = claims.get(name)
         # `bool` is an `int` in Python.
         if isinstance(instant, bool) or not isinstance(instant, int | float):
@@ -284,9 +299,13 @@ def _party_findings(
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
     # RFC 7519 section 4.1.3: a token that names its readers is refused by everyone else.
-    wanted = "aud" not in claims if expect.audience is None else expect.audience in named
+    if expect.audiences:
+        wanted = any(name in named for name in expect.audiences)
+    else:
+        wanted = "aud" not in claims
     if not wanted:
-        expected = "no aud" if expect.audience is None else f"aud {expect.audience}"
+        names = " or ".join(sorted(expect.audiences))
+        expected = f"aud {names}" if names else "no aud"
         findings.append(_finding("token.claims.audience", expected, audience))
     return tuple(findings)
 

@@ -25,7 +25,7 @@ from assay.evidence.format import AttestationType
 from assay.server.app import create_app
 from assay.server.settings import LimitSettings
 from assay.server.simulated import SimulatedSource
-from assay.service.instances import PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
 from assay.token import TokenExpectations, parse_key_set, verify_token
 from tests.conftest import AT
 from tests.serving import (

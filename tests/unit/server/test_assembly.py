@@ -18,16 +18,20 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from assay import clock
+from assay.access import Grants, Right, issue_api_token
 from assay.endorsements.anchors import intel_sgx_anchors
 from assay.errors import SettingsError, StoreUnavailableError
 from assay.evidence.format import AttestationType
 from assay.keys import SigningAlgorithm
 from assay.server.app import Services, create_app
-from assay.server.assembly import KEY_FILE, open_services, prepare
+from assay.server.assembly import KEY_FILE, open_chest, open_services, prepare
 from assay.server.settings import Settings
 from assay.server.settings_reader import load_settings
-from assay.service.instances import PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
+from assay.service.instances import Instance
 from assay.simulator import save_platform
+from assay.store import SERVICE
 from tests.conftest import AT
 from tests.servers.tls import tls_identity
 from tests.serving import (
@@ -55,7 +59,13 @@ def _simulating(folder: Path, **flags: object) -> Settings:
 
 def _open(settings: Settings) -> Services:
     prepare(settings, port=81)
-    return open_services(settings, make_telemetry()[0], port=81)
+    return open_services(settings, make_telemetry()[0])
+
+
+def _instance(services: Services) -> Instance:
+    entry = services.instances.named(services.default_instance)
+    assert entry is not None
+    return asyncio.run(services.instances.get(entry))
 
 
 def _close(services: Services) -> None:
@@ -72,7 +82,7 @@ def test_a_server_with_a_simulator_attests(tmp_path: Path) -> None:
     _close(services)
 
     assert answer.status_code == 200
-    assert services.instance.issuer == "http://127.0.0.1:81"
+    assert _instance(services).issuer == "http://127.0.0.1:81"
     assert services.collateral == "simulator"
 
 
@@ -82,20 +92,20 @@ def test_the_key_stays_over_restarts(tmp_path: Path) -> None:
     _close(first)
     _close(second)
 
-    assert first.instance.keys.active.kid == second.instance.keys.active.kid
+    assert _instance(first).keys.active.kid == _instance(second).keys.active.kid
 
 
 def test_another_algorithm_signs_with_another_key_and_publishes_both(tmp_path: Path) -> None:
     before = _open(_settings(tmp_path))
-    after = _open(_settings(tmp_path, {"instance.token_algorithm": "ES384"}))
+    first = _instance(before).keys.active
     _close(before)
+
+    after = _open(_settings(tmp_path, {"instance.token_algorithm": "ES384"}))
+    keys = _instance(after).keys
     _close(after)
 
-    assert after.instance.keys.active.algorithm is SigningAlgorithm.ES384
-    assert [key.kid for key in after.instance.keys.published] == [
-        after.instance.keys.active.kid,
-        before.instance.keys.active.kid,
-    ]
+    assert keys.active.algorithm is SigningAlgorithm.ES384
+    assert [key.kid for key in keys.published] == [keys.active.kid, first.kid]
 
 
 def test_the_key_encryption_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
@@ -188,7 +198,7 @@ def test_settings_become_the_instance(tmp_path: Path) -> None:
     )
     _close(services)
 
-    definition = services.instance.definition
+    definition = _instance(services).definition
     assert (definition.name, definition.issuer) == ("other", "https://a.example")
     assert definition.policies == {
         AttestationType.SGX_ENCLAVE: _DENY,
@@ -199,7 +209,7 @@ def test_settings_become_the_instance(tmp_path: Path) -> None:
     assert definition.appraisal.expired_collateral_grace == timedelta(hours=1.5)
     assert definition.appraisal.tcb_claims_in_token
     assert definition.policy_explanations is PolicyExplanations.MINIMAL
-    assert services.instance.policies[AttestationType.SGX_ENCLAVE].evaluation.number == 17
+    assert _instance(services).policies[AttestationType.SGX_ENCLAVE].evaluation.number == 17
     assert services.collateral.startswith("pcs")
 
 
@@ -207,7 +217,7 @@ def test_only_the_simulator_s_root_is_trusted_as_simulated(tmp_path: Path) -> No
     services = _open(_simulating(tmp_path))
     _close(services)
 
-    simulated = [root for root in services.instance.definition.roots if root.simulated]
+    simulated = [root for root in _instance(services).definition.roots if root.simulated]
     assert len(simulated) == 1
 
 
@@ -290,8 +300,45 @@ def test_a_database_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
         prepare(settings, port=81)
 
 
+def test_a_ca_file_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
+    certificate, key = tls_identity("127.0.0.1", at=AT)
+    (tmp_path / "tls.pem").write_bytes(
+        certificate.public_bytes(Encoding.PEM) + _pem(key, NoEncryption())
+    )
+    grant = {"name": "a", "fingerprint": "00" * 32, "rights": ["read"], "instances": ["*"]}
+    flags = {
+        "tls.certificate": tmp_path / "tls.pem",
+        "tls.key": tmp_path / "tls.pem",
+        "auth.client_certificates.ca_file": tmp_path / "none.pem",
+        "auth.client_certificates.grants": [grant],
+    }
+
+    with pytest.raises(SettingsError, match=r"auth\.client_certificates\.ca_file: .*none\.pem"):
+        prepare(_settings(tmp_path, flags), port=81)
+
+
+def test_where_others_call_a_server_needs_somebody_who_may_administer_it(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, {"host": "192.0.2.1"})
+    at = clock.now()
+    ended = issue_api_token(
+        "ended",
+        Grants.of([Right.READ], ["*"]),
+        created_at=at - timedelta(days=2),
+        lifetime=timedelta(days=1),
+    )
+    good = issue_api_token(
+        "good", Grants.of([Right.READ], ["*"]), created_at=at, lifetime=timedelta(days=1)
+    )
+    with open_chest(settings) as chest:
+        chest.store.api_tokens.add(ended.token, by=SERVICE)
+        with pytest.raises(SettingsError, match="nobody could authenticate"):
+            prepare(settings, port=81)
+        chest.store.api_tokens.add(good.token, by=SERVICE)
+        prepare(settings, port=81)
+
+
 def test_a_worker_does_not_start_before_the_keys_are_there(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
 
     with pytest.raises((SettingsError, StoreUnavailableError)):
-        open_services(settings, make_telemetry()[0], port=81)
+        open_services(settings, make_telemetry()[0])

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assay.server.answers import send_body
-from assay.server.connection import limited_connection
+from assay.server.auth.peer_certificate import identified_connection
 from assay.server.edge import Edge
 from assay.server.limits import Limits
 from assay.server.maa.attest import read_body
@@ -36,7 +36,7 @@ async def _server(app: ASGIApp = _echo_length) -> AsyncIterator[int]:
     config = uvicorn.Config(
         Edge(Limits(app, _LIMITS), make_telemetry()[0]),
         port=0,
-        http=limited_connection(_LIMITS),
+        http=identified_connection(_LIMITS),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assay.errors import SettingsError
+from assay.errors import AssayError
 from assay.server.answers import send_body
 from assay.server.edge import Edge
 from tests.serving import Log, call, make_telemetry
@@ -54,7 +54,7 @@ def test_the_log_cannot_be_forged_by_a_path() -> None:
 
 def test_an_error_that_no_request_causes_is_a_defect() -> None:
     async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise SettingsError("SECRET")
+        raise AssayError("SECRET")
 
     edge, log = _edge(broken)
     answer = call(edge, "GET", "/")

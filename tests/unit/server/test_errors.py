@@ -10,14 +10,19 @@ from assay.errors import (
     AssayError,
     CollateralUnavailableError,
     Finding,
+    IssuerUnavailableError,
     MalformedEvidenceError,
+    OperationRefusedError,
     PolicyDeniedError,
     PolicyError,
     RequestError,
     SettingsError,
     StoreUnavailableError,
     TokenError,
+    UnauthorizedError,
+    UnknownInstanceError,
     UntrustedEvidenceError,
+    UntrustedSignerError,
 )
 from assay.policy import (
     PolicyEvaluationError,
@@ -28,11 +33,12 @@ from assay.policy import (
 from assay.server.errors import (
     Refusal,
     RefusedRequestError,
+    StoredPolicyError,
     error_answer,
     internal_answer,
 )
 from assay.service.attestation import PolicyRefusalError
-from assay.service.instances import PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
 
 _FINDING = Finding(check="a.b.c", expected="one", actual="two", hint="do it")
 _PROBLEM = PolicyProblem(
@@ -56,6 +62,14 @@ def _body(error: AssayError) -> dict[str, Any]:
         (PolicySyntaxError([_PROBLEM]), 400, "PolicyParsingError", None),
         (PolicyEvaluationError("x", line=1, column=2), 400, "PolicyEvaluationError", None),
         (PolicyError("x"), 400, "PolicyEvaluationError", None),
+        (StoredPolicyError([_PROBLEM]), 400, "PolicyParsingError", None),
+        (TokenError("x"), 400, "InvalidOperation", None),
+        (OperationRefusedError("x"), 400, "InvalidOperation", None),
+        (UntrustedSignerError("x"), 400, "InvalidParameter", "UntrustedSigner"),
+        (UnauthorizedError("x"), 401, "Unauthorized", None),
+        (IssuerUnavailableError("x"), 503, "IssuerUnavailable", None),
+        (UnknownInstanceError("x"), 404, "NotFound", None),
+        (SettingsError("x"), 503, "InstanceUnavailable", None),
         (StoreUnavailableError("x"), 503, "StoreUnavailable", None),
     ],
 )
@@ -79,10 +93,33 @@ def test_each_refusal_has_its_status_and_code(refusal: Refusal) -> None:
     assert answer.target == "there"
 
 
-@pytest.mark.parametrize("error", [SettingsError("x"), TokenError("x"), AssayError("x")])
-def test_no_request_causes_the_other_families(error: AssayError) -> None:
+def test_no_request_causes_another_family() -> None:
     with pytest.raises(LookupError):
-        error_answer(error)
+        error_answer(AssayError("x"))
+
+
+def test_what_is_wrong_with_an_instance_is_not_told() -> None:
+    assert "SECRET" not in _body(SettingsError("SECRET"))["message"]
+
+
+def test_a_caller_without_rights_is_told_how_to_authenticate_and_not_what_came() -> None:
+    error = UnauthorizedError("who are you", findings=[_FINDING], challenge='Bearer realm="x"')
+
+    assert (b"www-authenticate", b'Bearer realm="x"') in error_answer(error).headers
+    assert _body(error) == {
+        "code": "Unauthorized",
+        "message": "who are you",
+        "details": [{"code": "a.b.c", "message": "expected one", "target": "a.b"}],
+    }
+
+
+def test_an_issuer_that_is_away_is_told_without_its_address() -> None:
+    assert "inside.example" not in str(_body(IssuerUnavailableError("https://inside.example")))
+
+
+def test_a_policy_that_is_none_names_what_was_sent() -> None:
+    assert _body(StoredPolicyError([_PROBLEM]))["target"] == "AttestationPolicy"
+    assert _body(PolicySyntaxError([_PROBLEM]))["target"] == "draftPolicyForAttestation"
 
 
 def test_findings_become_details() -> None:
@@ -227,6 +264,7 @@ def test_what_the_database_said_does_not_go_out() -> None:
     [
         (CollateralUnavailableError("x"), (b"retry-after", b"5")),
         (StoreUnavailableError("x"), (b"retry-after", b"5")),
+        (IssuerUnavailableError("x"), (b"retry-after", b"5")),
         (RefusedRequestError(Refusal.BUSY, "x"), (b"retry-after", b"1")),
         (RefusedRequestError(Refusal.METHOD, "x", allow="GET"), (b"allow", b"GET")),
         (RefusedRequestError(Refusal.BODY_SIZE, "x"), (b"connection", b"close")),

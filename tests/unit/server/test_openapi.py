@@ -17,8 +17,10 @@ from starlette.routing import Match
 
 from assay.server.app import create_app, openapi_document, routes
 from assay.server.errors import Refusal
+from assay.server.maa.administration import OPERATIONS
 from assay.server.maa.attest_request import EVIDENCE_MEMBERS, MAX_DRAFT_POLICY
 from assay.server.maa.versions import API_VERSIONS
+from assay.service.policies import POLICY_TYPES
 from tests.serving import call, make_services, make_telemetry, sgx_request
 
 _DOCUMENT: dict[str, Any] = json.loads(openapi_document())
@@ -47,8 +49,10 @@ def test_every_operation_has_a_route_and_every_route_an_operation() -> None:
     used = set()
 
     for method, path in _operations():
-        scope = {"type": "http", "method": method, "path": path.lower()}
-        [route] = [route for route in served if route.matches(scope)[0] is Match.FULL]
+        asked = path.lower().replace("{attestation_type}", "sgxenclave")
+        scope = {"type": "http", "method": method, "path": asked}
+        # The first one answers.
+        route = next(route for route in served if route.matches(scope)[0] is Match.FULL)
         used.add(route.path)
 
     assert used == {route.path for route in served}
@@ -58,6 +62,24 @@ def test_the_api_versions_are_those_of_the_code() -> None:
     parameter = _DOCUMENT["components"]["parameters"]["ApiVersion"]
 
     assert parameter["schema"]["enum"] == list(API_VERSIONS)
+
+
+def test_the_attestation_types_are_those_of_the_code() -> None:
+    parameter = _DOCUMENT["components"]["parameters"]["AttestationType"]
+
+    assert parameter["schema"]["enum"] == list(POLICY_TYPES)
+
+
+def test_the_parameters_of_owners_are_those_of_the_code() -> None:
+    for operation in OPERATIONS:
+        described = _DOCUMENT["paths"][operation.path][operation.method.lower()]
+        forms = described.get("requestBody", {}).get("content", {}).get("application/json", {})
+        names = [
+            name
+            for form in forms.get("schema", {}).get("anyOf", [])
+            for name in form.get("properties", {})
+        ]
+        assert names == ([operation.parameter] if operation.parameter else [])
 
 
 def test_the_request_members_are_those_of_the_code() -> None:

@@ -179,6 +179,7 @@ def test_a_derived_issuer_on_a_public_address_is_warned_about(
         flags={
             "host": "0.0.0.0",  # noqa: S104
             "port": 0,
+            "auth.administration": False,
             "data_dir": tmp_path / "data",
             "instance.token_algorithm": "ES256",
         },

@@ -5,18 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from assay.errors import SettingsError
-from assay.server.settings_check import is_loopback
 from assay.server.settings_reader import load_settings
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_only_this_machine_reaches_a_loopback_address(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example", ""])  # noqa: S104
-def test_others_may_reach_any_other_address(host: str) -> None:
-    assert not is_loopback(host)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +25,23 @@ def test_others_may_reach_any_other_address(host: str) -> None:
             {"dev": True, "simulator": "sim", "collateral.source": "pcs"},
             "simulator brings its own collateral",
         ),
+        ({"auth.client_certificates.ca_file": "ca.pem"}, "needs both ca_file"),
         ({"collateral.source": "pccs"}, "collateral.url is not set"),
         ({"collateral.source": "path"}, "collateral.path is not set"),
         ({"tls.key": "key.pem"}, "TLS needs both"),
         ({"tls.certificate": "cert.pem"}, "TLS needs both"),
+        ({"instance.name": "certs"}, "has a meaning of its own in addresses"),
+        ({"replicas": 2}, "a SQLite file is for the processes of one machine"),
+        (
+            {
+                "replicas": 2,
+                "database": "postgresql://a@b/c",
+                "instance.public_url": "https://a.example",
+            },
+            "set key_encryption_key_file, the same for all",
+        ),
+        ({"database": "postgresql://a@b/c"}, "instance.public_url is not set"),
+        ({"database": "nonsense"}, "the database URL does not parse"),
         (
             {"instance.policies.SgxEnclave": "x", "instance.policy_files.SgxEnclave": "x"},
             "are both set",
@@ -51,6 +53,20 @@ def test_values_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=expected):
         load_settings(environment={}, flags=flags)
+
+
+def test_several_servers_with_all_they_need_are_in_order() -> None:
+    settings = load_settings(
+        environment={},
+        flags={
+            "replicas": 2,
+            "database": "postgresql://a@b/c",
+            "instance.public_url": "https://a.example",
+            "key_encryption_key_file": "key",
+        },
+    )
+
+    assert settings.replicas == 2
 
 
 def test_two_key_encryption_keys_are_refused() -> None:

@@ -27,7 +27,8 @@ from assay.service.attestation import (
     PolicyRefusalError,
     refusal,
 )
-from assay.service.instances import Instance, PolicyExplanations
+from assay.service.instance_options import PolicyExplanations
+from assay.service.instances import Instance
 from assay.token import read_unverified
 from tests.conftest import AT
 from tests.serving import make_instance, sgx_request, simulated_platform

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
 from assay.appraisal import AppraisalSettings, Compatibility
+from assay.encoding import JsonValue
 from assay.endorsements.anchors import intel_sgx_anchors
 from assay.endorsements.source import EvaluationSelection
+from assay.endorsements.tcb import TcbStatus
 from assay.errors import SettingsError
 from assay.evidence.format import AttestationType
 from assay.policy import PolicyEvaluationError, PolicySyntaxError, default_policy
-from assay.service.instances import Instance, InstanceDefinition, read_policy
-from tests.serving import make_instance
+from assay.service.instances import (
+    Instance,
+    InstanceDefinition,
+    Surroundings,
+    create_instance,
+    define_instance,
+    read_policy,
+)
+from assay.store import InstanceRecord, PolicyRecord
+from assay.token import signer_jwk
+from tests.administration import make_record, owner, signed, stored_policy, unsecured
+from tests.conftest import AT
+from tests.serving import make_instance, simulated_platform
 
 _SGX = AttestationType.SGX_ENCLAVE
 _PERMIT = "version= 1.0;authorizationrules{=> permit();};"
@@ -109,3 +123,88 @@ def test_a_draft_that_is_no_policy_is_not_kept() -> None:
     with pytest.raises(PolicySyntaxError):
         instance.draft("nonsense")
     assert len(instance.drafts) == 0
+
+
+def _record(**settings: JsonValue) -> InstanceRecord:
+    return make_record("a", settings=settings)
+
+
+def test_a_record_becomes_what_it_says() -> None:
+    definition = define_instance(
+        _record(
+            compatibility="2021",
+            accepted_tcb=["UpToDate"],
+            evaluation="early",
+            expired_collateral_grace_hours=1.5,
+            tcb_claims_in_token=True,
+            policies={"Tpm": _PERMIT},
+        ),
+        Surroundings(evaluation=EvaluationSelection.parse("17")),
+    )
+
+    assert (definition.name, definition.issuer) == ("a", "https://a.example")
+    assert definition.appraisal == AppraisalSettings(
+        accepted_tcb=frozenset({TcbStatus.UP_TO_DATE}),
+        compatibility=Compatibility.Y2021,
+        expired_collateral_grace=timedelta(hours=1.5),
+        tcb_claims_in_token=True,
+    )
+    assert definition.evaluation.name == "early"
+    assert definition.default_policy("Tpm") == _PERMIT
+    assert definition.roots == intel_sgx_anchors()
+
+
+def test_what_a_record_does_not_say_is_the_server_s() -> None:
+    surroundings = Surroundings(evaluation=EvaluationSelection.parse("17"))
+
+    assert define_instance(_record(), surroundings).evaluation.number == 17
+
+
+def test_a_simulated_platform_is_trusted_by_name_only() -> None:
+    simulated = Surroundings(simulated=simulated_platform().anchors)
+
+    assert any(root.simulated for root in define_instance(_record(simulator=True), simulated).roots)
+    assert not any(root.simulated for root in define_instance(_record(), simulated).roots)
+    with pytest.raises(SettingsError, match="this server simulates nothing"):
+        define_instance(_record(simulator=True), Surroundings())
+
+
+def _stored(jws: str) -> PolicyRecord:
+    return PolicyRecord(
+        instance="a",
+        attestation_type="SgxEnclave",
+        jws=jws.encode(),
+        text_hash="",
+        version=1,
+        changed_at=AT,
+    )
+
+
+def test_a_policy_that_was_set_is_applied_with_its_signer() -> None:
+    keys = make_instance().keys
+    definition = define_instance(_record(), Surroundings())
+
+    instance = create_instance(definition, keys, [_stored(signed(stored_policy(_PERMIT)))])
+
+    policy = instance.policies[_SGX]
+    assert policy.compiled.text == _PERMIT
+    assert policy.signer == signer_jwk((owner(),))
+    assert instance.policies[AttestationType.OPEN_ENCLAVE].signer is None
+
+
+@pytest.mark.parametrize(
+    ("jws", "expected"),
+    [
+        ("text", "the policy for SgxEnclave is not one"),
+        (unsecured(stored_policy("nonsense")), "the policy for SgxEnclave is not one"),
+        (unsecured(b""), "SgxEnclave needs a policy and has none"),
+    ],
+)
+def test_a_policy_in_the_store_that_cannot_be_applied_stops_the_instance(
+    jws: str, expected: str
+) -> None:
+    keys = make_instance().keys
+    definition = define_instance(_record(), Surroundings())
+
+    with pytest.raises(SettingsError, match=expected):
+        create_instance(definition, keys, [_stored(jws)])

@@ -259,7 +259,7 @@ def test_the_store_waits_as_long_as_it_is_told(path: Path) -> None:
     record = CollateralRecord(key="k", document=b"", fetched_at=AT, expires_at=AT)
 
     with pytest.raises(StoreUnavailableError, match="for too long"):
-        store.put_collateral(record)
+        store.collateral.put(record)
 
     holder.close()
     store.close()

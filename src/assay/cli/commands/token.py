@@ -84,7 +84,8 @@ def verify(
         keys,
         at=instant,
         expect=TokenExpectations(
-            issuer=expected if isinstance(expected, str) else "", audience=audience
+            issuer=expected if isinstance(expected, str) else "",
+            audiences=frozenset() if audience is None else frozenset({audience}),
         ),
     )
     if as_json:

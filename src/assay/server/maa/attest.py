@@ -12,16 +12,14 @@ from starlette.types import Receive, Scope, Send
 from assay.evidence.format import AttestationType
 from assay.server.answers import send_body
 from assay.server.errors import Refusal, RefusedRequestError
+from assay.server.hosting import Instances, chosen_instance
 from assay.server.maa.attest_request import decode_attest_request
 from assay.server.maa.versions import check_api_version
 from assay.service.attestation import AttestationService
-from assay.service.instances import Instance
+from assay.service.policies import POLICY_TYPES
 
 _TYPES: Final = {kind.value.lower(): kind for kind in AttestationType}
-_NOT_OFFERED: Final = {
-    name.lower(): name
-    for name in ("Tpm", "SevSnpVm", "TdxVm", "AzureGuest", "Pluton", "KeyGuard", "MdepTz", "AiHsm")
-}
+_NOT_OFFERED: Final = {name.lower(): name for name in POLICY_TYPES if name.lower() not in _TYPES}
 """What MAA attests and Assay does not yet."""
 
 _COMMON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
@@ -30,13 +28,15 @@ _SHOWN_CHARACTERS: Final = 64
 
 
 class AttestEndpoint:
-    """Attests for one instance."""
+    """Attests for the instance that was asked for."""
 
-    __slots__ = ("_instance", "_max_depth", "_service")
+    __slots__ = ("_instances", "_max_depth", "_service")
 
-    def __init__(self, service: AttestationService, instance: Instance, *, max_depth: int) -> None:
+    def __init__(
+        self, service: AttestationService, instances: Instances, *, max_depth: int
+    ) -> None:
         self._service = service
-        self._instance = instance
+        self._instances = instances
         self._max_depth = max_depth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,8 +46,9 @@ class AttestEndpoint:
         _check_content(scope)
         body = await read_body(receive)
         request = decode_attest_request(body, kind, max_depth=self._max_depth)
+        instance = await self._instances.get(chosen_instance(scope))
         attestation = await self._service.attest(
-            self._instance, request.appraisal, draft_policy=request.draft_policy
+            instance, request.appraisal, draft_policy=request.draft_policy
         )
         # A token is of characters that JSON leaves as they are.
         await send_body(send, b'{"token":"' + attestation.token.encode("ascii") + b'"}')

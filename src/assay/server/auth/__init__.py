@@ -1,0 +1,1 @@
+"""Authentication and authorisation: from a request's credentials to a caller with rights."""

@@ -1,0 +1,113 @@
+"""The use cases about instances themselves: create, find, remove.
+
+Source: MAA protocol, section 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from assay.errors import SettingsError
+from assay.service.instance_names import check_instance_name, check_issuer
+from assay.service.instance_options import InstanceOptions, kept_options
+from assay.service.instances import check_policy
+from assay.service.keys import KeyChest
+from assay.service.policies import policy_type
+from assay.service.signer_chain import check_signer_certificate
+from assay.service.signers import signer_record
+from assay.store import Author, InstanceRecord, KeyState, TrustModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInstance:
+    """An instance that is wanted."""
+
+    name: str
+    issuer: str
+    """Its public URL without a trailing slash."""
+
+    trust_model: TrustModel = TrustModel.AAD
+    region: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    options: InstanceOptions = field(default_factory=InstanceOptions)
+    signers: tuple[x509.Certificate, ...] = ()
+    """Who may sign its changes; only for an isolated one, which needs at least one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisioningService:
+    """Makes instances ready to be served: with signers, and with a signing key.
+
+    Methods raise `StoreUnavailableError` when the database fails.
+    """
+
+    chest: KeyChest
+    now: Callable[[], datetime]
+
+    def create(self, wanted: NewInstance, *, by: Author) -> InstanceRecord:
+        """Make an instance. It is there as a whole or not at all.
+
+        Raises:
+            SettingsError: Its name or URL is taken or not fit, or its signers do not go with its
+                trust model.
+            UntrustedSignerError: A certificate cannot be a signer.
+            PolicyError: One of its own default policies is not a policy.
+        """
+        _check(wanted)
+        at = self.now()
+        record = InstanceRecord(
+            name=wanted.name,
+            issuer=wanted.issuer,
+            trust_model=wanted.trust_model,
+            region=wanted.region,
+            settings=kept_options(wanted.options),
+            tags=wanted.tags,
+            created_at=at,
+        )
+        algorithm = wanted.options.token_algorithm
+        signers = {
+            signer.fingerprint: signer
+            for certificate in wanted.signers
+            for signer in [signer_record(wanted.name, certificate, at=at, by=by)]
+        }
+        self.chest.store.instances.add(
+            record,
+            signers=tuple(signers.values()),
+            signing_key=self.chest.make(wanted.name, algorithm, KeyState.ACTIVE, at=at),
+            by=by,
+        )
+        return record
+
+    def remove(self, name: str, *, by: Author) -> None:
+        """Remove an instance with its policies, signers and keys: its tokens verify no more.
+
+        Raises:
+            UnknownInstanceError: There is no such instance.
+        """
+        record = self.chest.store.instances.require(name)
+        self.chest.store.instances.remove(record.name, at=self.now(), by=by)
+
+
+def _check(wanted: NewInstance) -> None:
+    check_instance_name(wanted.name)
+    check_issuer(wanted.issuer)
+    isolated = wanted.trust_model is TrustModel.ISOLATED
+    if isolated and not wanted.signers:
+        raise SettingsError(
+            f"instance {wanted.name!r} is to be isolated, and nobody could ever change it without "
+            "a policy signer; name at least one certificate"
+        )
+    if wanted.signers and not isolated:
+        raise SettingsError(
+            f"instance {wanted.name!r} is of trust model {wanted.trust_model}, and only isolated "
+            "ones have policy signers; choose Isolated, or name no certificates"
+        )
+    for certificate in wanted.signers:
+        check_signer_certificate(certificate)
+    for attestation_type, text in wanted.options.policies.items():
+        policy_type(attestation_type)
+        check_policy(text)

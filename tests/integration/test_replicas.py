@@ -1,0 +1,141 @@
+"""Two servers on one PostgreSQL: what an owner does through one holds at the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from assay import clock
+from assay.simulator import SimulatedPlatform, save_platform
+from assay.token import read_owner_token, read_policy_text, read_unverified
+from tests.administration import DENY, PERMIT, VERSION, stored_policy, unsecured
+from tests.databases import PostgresqlServer, postgresql_server
+from tests.serving import RunningServer, running_server, sgx_request
+
+_ISSUER: Final = "https://attest.example"
+_ATTEST: Final = f"/attest/SgxEnclave{VERSION}"
+_POLICY: Final = f"/policies/SgxEnclave{VERSION}"
+_FOLLOW_SECONDS: Final = 2.0
+_PATIENCE_SECONDS: Final = 30.0
+
+
+class _Replicas:
+    """Two servers, and evidence that both accept."""
+
+    def __init__(self, servers: list[RunningServer], evidence: dict[str, Any]) -> None:
+        self.servers = servers
+        self.evidence = evidence
+        self.client = httpx2.Client(timeout=60, trust_env=False)
+
+    def attest(self, number: int) -> httpx2.Response:
+        return self.client.post(self.servers[number].url + _ATTEST, json=self.evidence)
+
+    def set(self, number: int, text: str) -> httpx2.Response:
+        jws = unsecured(stored_policy(text))
+        return self.client.put(self.servers[number].url + _POLICY, content=jws)
+
+    def policy(self, number: int) -> str | None:
+        answer = self.client.get(self.servers[number].url + _POLICY)
+        claims = read_unverified(answer.json()["token"]).claims
+        return read_policy_text(read_owner_token(str(claims["x-ms-policy"])))
+
+    def until_status(self, number: int, status: int) -> float:
+        """How long it takes until attesting ends so."""
+        started = time.monotonic()
+        while self.attest(number).status_code != status:
+            assert time.monotonic() - started < _PATIENCE_SECONDS
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[PostgresqlServer]:
+    """A server of its own, since a test stops it."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def running(
+    database: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Replicas]:
+    folder = tmp_path_factory.mktemp("replicas")
+    platform = SimulatedPlatform.create(clock.now())
+    save_platform(platform, folder / "simulator")
+    key = folder / "key-encryption.key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+    flags = {
+        "dev": True,
+        "simulator": str(folder / "simulator"),
+        "database": database.url(database.create_database()),
+        "key_encryption_key_file": str(key),
+        "replicas": 2,
+        "instance.public_url": _ISSUER,
+    }
+    with ExitStack() as stack:
+        servers = []
+        for name in ("first", "second"):
+            home: Path = folder / name
+            home.mkdir()
+            servers.append(stack.enter_context(running_server(home, flags)))
+        found = _Replicas(servers, sgx_request(platform=platform))
+        stack.callback(found.client.close)
+        yield found
+
+
+@pytest.fixture
+def replicas(running: _Replicas) -> _Replicas:
+    """The two, with a policy that permits."""
+    assert running.set(0, PERMIT).status_code == 200
+    for number in (0, 1):
+        running.until_status(number, 200)
+    return running
+
+
+def test_both_sign_with_one_key(replicas: _Replicas) -> None:
+    kids = [
+        [key["kid"] for key in replicas.client.get(f"{server.url}/certs").json()["keys"]]
+        for server in replicas.servers
+    ]
+    issuers = [
+        read_unverified(replicas.attest(number).json()["token"]).claims["iss"] for number in (0, 1)
+    ]
+
+    assert kids[0] == kids[1]
+    assert issuers == [_ISSUER, _ISSUER]
+
+
+def test_a_policy_set_through_one_is_used_by_the_other_within_two_seconds(
+    replicas: _Replicas,
+) -> None:
+    assert replicas.set(0, DENY).status_code == 200
+
+    assert replicas.attest(0).status_code == 400
+    assert replicas.policy(1) == DENY
+    assert replicas.until_status(1, 400) < _FOLLOW_SECONDS
+
+
+def test_without_the_database_attesting_goes_on_and_changes_fail_until_it_is_back(
+    replicas: _Replicas, database: PostgresqlServer
+) -> None:
+    database.stop()
+    attested = [replicas.attest(number).status_code for number in (0, 1)]
+    refused = replicas.set(0, DENY)
+    ready = replicas.client.get(f"{replicas.servers[1].url}/health/ready")
+    database.start()
+    changed = replicas.set(1, DENY)
+
+    assert attested == [200, 200]
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "StoreUnavailable"
+    assert refused.headers["retry-after"]
+    assert ready.status_code == 503
+    assert changed.status_code == 200
+    assert replicas.until_status(0, 400) < _FOLLOW_SECONDS
