@@ -19,6 +19,7 @@ from assay.appraisal import (
     AppraisalContext,
     AppraisalRequest,
     AppraisalResult,
+    ParsedRequest,
     Verdict,
     appraise_parsed,
     parse_request,
@@ -85,20 +86,21 @@ class AttestationService:
         gathered = await self.source.gather(parsed.platform(), evaluation=policy.evaluation)
         # 3. The verification.
         now = self.now()
-        result = appraise_parsed(
-            parsed,
-            AppraisalContext(
-                collateral=gathered.collateral,
-                policy=policy.compiled,
-                policy_signer=policy.signer,
-                at=self.verify_at or now,
-                roots=instance.definition.roots,
-                settings=instance.definition.appraisal,
-                memory=instance.memory,
-            ),
+        context = AppraisalContext(
+            collateral=gathered.collateral,
+            policy=policy.compiled,
+            policy_signer=policy.signer,
+            at=self.verify_at or now,
+            roots=instance.definition.roots,
+            settings=instance.definition.appraisal,
+            memory=instance.memory,
         )
-        if result.verdict is not Verdict.PERMIT:
-            raise refusal(result, explanations=instance.definition.policy_explanations)
+        explanations = instance.definition.policy_explanations
+        if draft_policy is None:
+            result = _permitted(parsed, context, explanations)
+        else:
+            # So may evaluating it, and saying why it refuses.
+            result = await asyncio.to_thread(_permitted, parsed, context, explanations)
         # 4. The token.
         token = self._issue(instance, result, now, signed=draft_policy is None)
         return Attestation(token=token, result=result)
@@ -118,6 +120,15 @@ class AttestationService:
         if signed:
             return sign_token(claims, instance.keys.active, issuer=instance.issuer)
         return unsecured_token(claims, kid=instance.keys.active.kid, issuer=instance.issuer)
+
+
+def _permitted(
+    parsed: ParsedRequest, context: AppraisalContext, explanations: PolicyExplanations
+) -> AppraisalResult:
+    result = appraise_parsed(parsed, context)
+    if result.verdict is not Verdict.PERMIT:
+        raise refusal(result, explanations=explanations)
+    return result
 
 
 class PolicyRefusalError(PolicyDeniedError):
