@@ -43,8 +43,13 @@ class Evaluation:
     """The outcome of one evaluation; the account of it is made when asked for."""
 
     __slots__ = (
-        *("_incoming", "_program", "_reasons", "_rule"),
-        *("decision", "issued", "properties"),
+        "_incoming",
+        "_program",
+        "_reasons",
+        "_rule",
+        "decision",
+        "issued",
+        "properties",
     )
 
     def __init__(self, program: Program, incoming: tuple[Claim, ...], run: Run) -> None:

@@ -34,8 +34,14 @@ class Run(Meter):
     """One evaluation. Claims in it are never removed nor changed."""
 
     __slots__ = (
-        *("_added", "_queries", "_workbench"),
-        *("by_type", "deny", "issued", "permit", "properties"),
+        "_added",
+        "_queries",
+        "_workbench",
+        "by_type",
+        "deny",
+        "issued",
+        "permit",
+        "properties",
     )
 
     def __init__(
