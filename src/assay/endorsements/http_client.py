@@ -29,8 +29,14 @@ def open_http_client(
     Raises:
         SettingsError: The file is missing, or holds no certificate.
     """
+    if ca_file is None:
+        context = httpx2.create_ssl_context(trust_env=use_proxies)
+    else:
+        context = _trusting(ca_file)
+    # Where Python is the system's own, the least version may be left to a file of the system.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     return httpx2.AsyncClient(
-        verify=True if ca_file is None else _trusting(ca_file),
+        verify=context,
         follow_redirects=False,
         trust_env=use_proxies,
         timeout=httpx2.Timeout(limits.request_seconds, connect=limits.connect_seconds),
