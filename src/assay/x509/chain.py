@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from assay.errors import Finding, UntrustedEvidenceError
@@ -182,6 +183,9 @@ def _parse_wholly(certificate: x509.Certificate) -> None:
     for field in _FIELDS:
         getattr(certificate, field)
     certificate.public_key()
+    # The signature is whole bytes: a count of unused bits but zero is another spelling of it.
+    if not certificate.public_bytes(Encoding.DER).endswith(b"\0" + certificate.signature):
+        raise ValueError("a signature that is not of whole bytes (RFC 5480 appendix A)")
     if certificate.serial_number <= 0:
         raise ValueError("a serial number below 1 (RFC 5280 section 4.1.2.2)")
 

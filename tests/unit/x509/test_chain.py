@@ -215,6 +215,13 @@ def test_a_serial_number_below_one_is_refused_whatever_becomes_of_warnings(seria
     assert read_refused(armoured(below_one)) == "cert_format"
 
 
+def test_a_signature_that_is_not_of_whole_bytes_is_refused() -> None:
+    unused_bits = len(LEAF_DER) - len(x509.load_der_x509_certificate(LEAF_DER).signature) - 1
+    respelled = LEAF_DER[:unused_bits] + b"\1" + LEAF_DER[unused_bits + 1 :]
+
+    assert read_refused(armoured(respelled)) == "cert_format"
+
+
 @pytest.mark.property
 @given(
     st.one_of(
