@@ -216,9 +216,15 @@ def test_a_serial_number_below_one_is_refused_whatever_becomes_of_warnings(seria
 
 
 def test_a_signature_that_is_not_of_whole_bytes_is_refused() -> None:
-    unused_bits = len(LEAF_DER) - len(x509.load_der_x509_certificate(LEAF_DER).signature) - 1
-    respelled = LEAF_DER[:unused_bits] + b"\1" + LEAF_DER[unused_bits + 1 :]
+    # A last bit of 0 may be left out of the count, or the certificate would not even parse.
+    leaf = LEAF_CERTIFICATE
+    while leaf.signature[-1] & 1:
+        leaf = KEYS.leaf_recipe.sign(KEYS.ca)
+    der = leaf.public_bytes(Encoding.DER)
+    unused_bits = len(der) - len(leaf.signature) - 1
+    respelled = der[:unused_bits] + b"\1" + der[unused_bits + 1 :]
 
+    assert x509.load_der_x509_certificate(respelled).signature == leaf.signature
     assert read_refused(armoured(respelled)) == "cert_format"
 
 
