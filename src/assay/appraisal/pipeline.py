@@ -113,7 +113,7 @@ def appraise_parsed(parsed: ParsedRequest, context: AppraisalContext) -> Apprais
     try:
         return _appraise(FORMATS[request.evidence_type], parsed, context)
     except (MalformedEvidenceError, UntrustedEvidenceError, CollateralUnavailableError) as error:
-        return _refused_result(request, context, error)
+        return _refused_result(request, error, policy=context.policy, at=context.at)
 
 
 def unverified_result(
@@ -123,22 +123,16 @@ def unverified_result(
 
     Either its own structure is wrong, or there is no collateral to hold it against.
     """
-    unavailable = isinstance(error, CollateralUnavailableError)
-    return AppraisalResult(
-        verdict=Verdict.ERROR if unavailable else Verdict.INVALID,
-        evidence_type=request.evidence_type,
-        at=at,
-        policy=PolicyOutcome(hash=policy.hash),
-        checks=_outcomes(request.evidence_type, error.findings, verified=False),
-        findings=error.findings,
-    )
+    return _refused_result(request, error, policy=policy, at=at, verified=False)
 
 
 def _refused_result(
     request: AppraisalRequest,
-    context: AppraisalContext,
     error: AssayError,
     *,
+    policy: CompiledPolicy,
+    at: datetime,
+    verified: bool = True,
     tcb: TcbAppraisal | None = None,
 ) -> AppraisalResult:
     """The result for evidence that `error` refused before the policy could judge it."""
@@ -146,9 +140,9 @@ def _refused_result(
     return AppraisalResult(
         verdict=Verdict.ERROR if unavailable else Verdict.INVALID,
         evidence_type=request.evidence_type,
-        at=context.at,
-        policy=PolicyOutcome(hash=context.policy.hash),
-        checks=_outcomes(request.evidence_type, error.findings),
+        at=at,
+        policy=PolicyOutcome(hash=policy.hash),
+        checks=_outcomes(request.evidence_type, error.findings, verified=verified),
         findings=error.findings,
         tcb=tcb,
     )
@@ -180,7 +174,9 @@ def _appraise(
         # 3. Claims to a decision.
         return _evaluate(known, request, context)
     except (UntrustedEvidenceError, CollateralUnavailableError) as error:
-        return _refused_result(request, context, error, tcb=verified.tcb)
+        return _refused_result(
+            request, error, policy=context.policy, at=context.at, tcb=verified.tcb
+        )
 
 
 def _verify(
