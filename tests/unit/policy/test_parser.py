@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assay.policy import syntax
-from assay.policy.parser import MAX_RULES, parse
+from assay.policy.parser import MAX_DIGITS, MAX_NESTING, MAX_RULES, parse
 from assay.policy.source import PolicyProblem, Source, Span
 from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
 
@@ -228,6 +228,31 @@ def test_a_misspelled_version_statement_is_not_skipped_blindly() -> None:
     found = problems("version 1.0;authorizationrules{=> x();};")
 
     assert [problem.column for problem in found] == [9, 35]
+
+
+def test_the_longest_number_is_read() -> None:
+    assert problems(in_section(f"[value=={'5':0>{MAX_DIGITS}}] => permit();")) == []
+
+    (problem,) = problems(in_section(f"[value=={'5':0>{MAX_DIGITS + 1}}] => permit();"))
+    assert problem.expected == f"at most {MAX_DIGITS} digits"
+
+
+@pytest.mark.parametrize("call", ["F(", "F(1,"], ids=["first argument", "later argument"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("[value==", "] => permit();"), ('=> add(type="a", value=', ");")],
+    ids=["condition", "action"],
+)
+def test_the_deepest_nesting_is_read(call: str, before: str, after: str) -> None:
+    def nested(depth: int) -> str:
+        return in_section(f"{before}{call * depth}1{')' * depth}{after}")
+
+    # That there is no such function is found by later checks.
+    assert problems(nested(MAX_NESTING)) == []
+
+    (problem,) = problems(nested(MAX_NESTING + 1))
+    assert problem.expected == f"at most {MAX_NESTING} calls in each other"
+    assert problem.column == len(before) + len(call) * MAX_NESTING + 1
 
 
 def test_the_greatest_number_of_rules_is_kept() -> None:
