@@ -115,6 +115,14 @@ def _parse(data: bytes) -> tuple[x509.CertificateRevocationList, frozenset[int]]
     for field in ("issuer", "last_update_utc", "next_update_utc", "signature_algorithm_oid"):
         # `cryptography` parses fields late, where no error is expected.
         getattr(crl, field)
+    # The signature is whole bytes: a count of unused bits but zero is another spelling of it.
+    if not data.endswith(b"\0" + crl.signature):
+        raise ValueError("a signature that is not of whole bytes (RFC 5480 appendix A)")
+    _require_understood(crl)
+    return crl, frozenset(entry.serial_number for entry in crl)
+
+
+def _require_understood(crl: x509.CertificateRevocationList) -> None:
     for extension in crl.extensions:
         if extension.critical or extension.oid in _PARTIAL:
             raise _PartialCrlError(f"extension {extension.oid.dotted_string}")
@@ -122,4 +130,3 @@ def _parse(data: bytes) -> tuple[x509.CertificateRevocationList, frozenset[int]]
         for entry_extension in entry.extensions:
             if entry_extension.critical:
                 raise _PartialCrlError(f"entry extension {entry_extension.oid.dotted_string}")
-    return crl, frozenset(entry.serial_number for entry in crl)

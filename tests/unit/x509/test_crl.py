@@ -295,6 +295,20 @@ def test_an_issuer_s_name_does_not_flood_the_finding() -> None:
     assert len(actual) < 150
 
 
+def test_a_signature_that_is_not_of_whole_bytes_is_refused() -> None:
+    # A last bit of 0 may be left out of the count, or the list would not even parse.
+    genuine = written()
+    while genuine[-1] & 1:
+        genuine = written()
+    signature = x509.load_der_x509_crl(genuine).signature
+    unused_bits = len(genuine) - len(signature) - 1
+    respelled = genuine[:unused_bits] + b"\1" + genuine[unused_bits + 1 :]
+
+    assert x509.load_der_x509_crl(respelled).signature == signature
+    assert verify(genuine).revoked == frozenset()
+    assert refused(respelled) == "crl_format"
+
+
 @pytest.mark.property
 @given(
     st.one_of(
