@@ -10,8 +10,14 @@ from typing import Final
 
 from assay.errors import Finding, UntrustedEvidenceError
 from assay.evidence.tpm.algorithms import STRONG_HASHES, HashAlgorithm
-from assay.evidence.tpm.event_log import EventLog
+from assay.evidence.tpm.allowance import Allowance
+from assay.evidence.tpm.content import read_content
+from assay.evidence.tpm.event_log import EventLog, LogRecord
+from assay.evidence.tpm.event_types import EventType
+from assay.evidence.tpm.ima_entry import read_ima_entry
+from assay.evidence.tpm.ima_log import IMA_PCR, ImaRecord
 from assay.evidence.tpm.measured_log import MeasuredEvent, MeasuredLog
+from assay.evidence.tpm.profile import check_profile
 from assay.evidence.tpm.replay import MeasurementLog, replay, reset_values
 
 BANK: Final = "tpm.event_log.bank"
@@ -54,9 +60,12 @@ def verify_event_logs(
         )
     accounted = {bank: _replayed(logs, bank, quoted[bank]) for bank in banks}
     bank = max(usable, key=lambda one: (len(quoted[one]), one.size))
+    events = _events(logs, bank, accounted[bank])
+    check_profile(events)
     return MeasuredLog(
         bank=bank,
-        events=_events(logs, bank, accounted[bank]),
+        events=events,
+        quoted_pcrs=frozenset(quoted[bank]),
         accounted_pcrs=accounted[bank],
     )
 
@@ -98,23 +107,48 @@ def _replayed(
 def _events(
     logs: Sequence[MeasurementLog], bank: HashAlgorithm, pcrs: frozenset[int]
 ) -> tuple[MeasuredEvent, ...]:
-    events = []
-    sequence = 0
+    """The measurements in the registers that the logs account for, and what they say."""
+    events: list[MeasuredEvent] = []
+    allowance = Allowance()
+    before = 0
     for log in logs:
         if isinstance(log, EventLog):
             events += [
-                MeasuredEvent(
-                    sequence=sequence + record.sequence,
-                    pcr=record.pcr,
-                    type=record.type,
-                    digest=record.digests[bank],
-                    data=record.data,
-                )
+                _measured(record, bank, before, allowance)
                 for record in log.records
                 if record.is_measured and record.pcr in pcrs
             ]
-        sequence += len(log.records)
+        elif IMA_PCR in pcrs:
+            events += [
+                _measured_by_kernel(record, bank, before + place)
+                for place, record in enumerate(log.records)
+            ]
+        before += len(log.records)
     return tuple(events)
+
+
+def _measured(
+    record: LogRecord, bank: HashAlgorithm, before: int, allowance: Allowance
+) -> MeasuredEvent:
+    return MeasuredEvent(
+        sequence=before + record.sequence,
+        pcr=record.pcr,
+        type=record.type,
+        digest=record.digests[bank],
+        data=record.data,
+        content=read_content(record, allowance),
+    )
+
+
+def _measured_by_kernel(record: ImaRecord, bank: HashAlgorithm, sequence: int) -> MeasuredEvent:
+    return MeasuredEvent(
+        sequence=sequence,
+        pcr=IMA_PCR,
+        type=EventType.IMA_MEASUREMENT_EVENT,
+        digest=record.digest(bank),
+        data=record.raw,
+        content=read_ima_entry(record),
+    )
 
 
 def _names(banks: Mapping[HashAlgorithm, object] | frozenset[HashAlgorithm]) -> str:

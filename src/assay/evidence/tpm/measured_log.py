@@ -7,6 +7,7 @@ from typing import final
 import msgspec
 
 from assay.evidence.tpm.algorithms import HashAlgorithm
+from assay.evidence.tpm.content import Content
 
 
 class MeasuredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,8 @@ class MeasuredEvent(msgspec.Struct, frozen=True, kw_only=True):
     """In the bank of the log."""
 
     data: bytes
+    content: Content | None
+    """What the data says where it says something; covered by the digest, images apart."""
 
 
 @final
@@ -38,6 +41,9 @@ class MeasuredLog(msgspec.Struct, frozen=True, kw_only=True):
 
     events: tuple[MeasuredEvent, ...]
     """The measurements in quoted registers, in the order of the logs."""
+
+    quoted_pcrs: frozenset[int]
+    """The registers of the quote in this bank."""
 
     accounted_pcrs: frozenset[int]
     """Registers whose quoted value is exactly what the logs lead to, those without events that
