@@ -67,9 +67,14 @@ class DriverConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BootVariable(msgspec.Struct, frozen=True, kw_only=True):
-    """A variable that says what to boot; the name only where it is covered."""
+    """A variable that says what to boot; the whole is covered."""
 
-    variable: Variable | None
+    variable: Variable
+
+
+class BootValue(msgspec.Struct, frozen=True):
+    """What a variable says about what to boot: of its name nothing is covered."""
+
     data: bytes
 
 
@@ -109,6 +114,7 @@ Content = (
     Separator
     | DriverConfig
     | BootVariable
+    | BootValue
     | Authority
     | ImageLoad
     | FirmwareBlob
@@ -165,11 +171,11 @@ def _boot_variable(record: LogRecord, _: Allowance) -> Content | None:
     if not is_variable(record.data):
         if not whole:
             raise _uncovered(record)
-        return BootVariable(variable=None, data=record.data)
+        return BootValue(record.data)
     variable = parse_variable(record.data)
     if not whole and not covers(record, variable.data):
         raise _uncovered(record)
-    return BootVariable(variable=variable if whole else None, data=variable.data)
+    return BootVariable(variable=variable) if whole else BootValue(variable.data)
 
 
 def _authority(record: LogRecord, _: Allowance) -> Content | None:

@@ -15,6 +15,7 @@ from assay.encoding import JsonValue, encode_base64url, encode_json_sorted
 from assay.evidence.tpm.algorithms import HashAlgorithm
 from assay.evidence.tpm.content import (
     Authority,
+    BootValue,
     BootVariable,
     Content,
     DriverConfig,
@@ -81,9 +82,9 @@ def _event(event: MeasuredEvent, bank: HashAlgorithm) -> JsonValue:
 def _raw_data(event: MeasuredEvent) -> bytes:
     """The event's data; of two kinds of variable MAA shows the value alone."""
     match event.content:
-        case BootVariable(data=data):
+        case BootValue(data=data):
             return data
-        case Authority(variable=variable):
+        case BootVariable(variable=variable) | Authority(variable=variable):
             return variable.data
         case _:
             return event.data
@@ -99,7 +100,7 @@ def _processed(content: Content, event: MeasuredEvent, bank: HashAlgorithm) -> J
             return {"Data": text}
         case WindowsRecords(members=members) | ImaEntry(members=members):
             return dict(members)
-        case DriverConfig() | BootVariable() | Authority():
+        case DriverConfig() | BootVariable() | BootValue() | Authority():
             return _variable(content)
         case ImageLoad() | FirmwareBlob() | PartitionTable():
             return _described(content)
@@ -107,16 +108,23 @@ def _processed(content: Content, event: MeasuredEvent, bank: HashAlgorithm) -> J
             assert_never(content)
 
 
-def _variable(content: DriverConfig | BootVariable | Authority) -> JsonValue:
-    if isinstance(content, BootVariable) and content.variable is None:
-        return {"VariableData": encode_base64url(content.data)}
-    if isinstance(content, Authority) and content.signature is not None:
-        return {"VariableData": _signature(content.signature)}
-    assert content.variable is not None  # noqa: S101  said above
-    members = _named(content.variable)
-    if isinstance(content, DriverConfig) and content.signature_lists is not None:
-        members["VariableData"] = [_signature_list(one) for one in content.signature_lists]
-    return members
+def _variable(content: DriverConfig | BootVariable | BootValue | Authority) -> JsonValue:
+    match content:
+        case BootValue(data=data):
+            return {"VariableData": encode_base64url(data)}
+        case Authority(variable=variable, signature=signature):
+            return (
+                _named(variable) if signature is None else {"VariableData": _signature(signature)}
+            )
+        case BootVariable(variable=variable):
+            return _named(variable)
+        case DriverConfig(variable=variable, signature_lists=lists):
+            members = _named(variable)
+            if lists is not None:
+                members["VariableData"] = [_signature_list(one) for one in lists]
+            return members
+        case _:
+            assert_never(content)
 
 
 def _named(variable: Variable) -> dict[str, JsonValue]:

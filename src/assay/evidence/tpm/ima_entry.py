@@ -64,7 +64,7 @@ def _buffer(reader: Reader) -> dict[str, JsonValue]:
     name = _name(reader)
     content = _field(reader, "buffer")
     reader.end()
-    if not _is_digest_of(members["FileHash"], content):
+    if members["FileHash"] not in _digests_of(content):
         raise reader.malformed("digest", "the digest of the buffer", "another")
     if name == _KERNEL_VERSION:
         version = _text(reader, content, "buffer")
@@ -79,11 +79,11 @@ def _buffer(reader: Reader) -> dict[str, JsonValue]:
     return {**members, "Keyring": name, "CertificateSubject": subject}
 
 
-def _is_digest_of(claimed: JsonValue, content: bytes) -> bool:
-    return claimed in (
+def _digests_of(content: bytes) -> list[JsonValue]:
+    return [
         {"Algorithm": bank.label, "Digest": encode_base64url(bank.digest(content))}
         for bank in HashAlgorithm
-    )
+    ]
 
 
 def _digest(reader: Reader) -> dict[str, JsonValue]:

@@ -127,19 +127,18 @@ def sipa_members(records: Sequence[SipaRecord]) -> dict[str, JsonValue]:
         MalformedEvidenceError: A value is not of its record's form.
     """
     members: dict[str, JsonValue] = {}
+    arrays: dict[str, list[JsonValue]] = {}
     for record in records:
         known = SIPA.get(record.id)
         if known is None:
             continue
         name, kind = known
-        value = _value(record, kind)
-        if record.id not in REPEATED:
+        value = _READERS[kind](record)
+        if record.id in REPEATED:
+            arrays.setdefault(name, []).append(value)
+        else:
             members[name] = value
-            continue
-        several = members.setdefault(name, [])
-        assert isinstance(several, list)  # noqa: S101  made one line above
-        several.append(value)
-    return members
+    return members | arrays
 
 
 def read_boolean(record: SipaRecord) -> bool:
@@ -168,10 +167,6 @@ def read_key(record: SipaRecord) -> tuple[int, int]:
         expected = f"algorithm 1 (RSA) of at least {_MIN_BITS} bits"
         raise reader.malformed("key", expected, f"algorithm {algorithm} of {bits} bits")
     return exponent, modulus
-
-
-def _value(record: SipaRecord, kind: SipaKind) -> JsonValue:
-    return _READERS[kind](record)
 
 
 def _container(record: SipaRecord) -> JsonValue:
