@@ -19,6 +19,9 @@ WBCL_DUPLICATE: Final = "tpm.wbcl.duplicate"
 
 _HEAD: Final = Layout("record", uint("id", 4), uint("size", 4))
 _AGGREGATION: Final = 0x40000000
+_FLAGS: Final = 0xC0000000
+"""Not measured, and aggregation."""
+
 _MAX_LEVELS: Final = 8
 """Real records have three. Eight bytes are enough for a level, so depth is the sender's."""
 
@@ -46,10 +49,6 @@ def is_sipa(data: bytes) -> bool:
     return (number & ~_FLAGS) >> _CATEGORY_SHIFT in CATEGORIES
 
 
-_FLAGS: Final = 0xC0000000
-"""Not measured, and aggregation."""
-
-
 def parse_sipa(data: bytes, allowance: Allowance) -> tuple[SipaRecord, ...]:
     """Parse a sequence of records, down to the values.
 
@@ -70,11 +69,11 @@ def find_sipa(records: tuple[SipaRecord, ...], identifier: SipaId) -> Iterator[S
 
 def _parse(data: bytes, allowance: Allowance, levels: int) -> tuple[SipaRecord, ...]:
     reader = Reader(data, "wbcl", check=WBCL_FORMAT)
-    if levels == 0:
-        raise reader.malformed("record", f"at most {_MAX_LEVELS} levels", "more")
     records = []
     seen: set[int] = set()
     while reader.remaining:
+        if levels == 0:
+            raise reader.malformed("record", f"at most {_MAX_LEVELS} levels", "more")
         allowance.take()
         number, size = reader.layout(_HEAD)
         if number in seen and number in SIPA and number not in REPEATED:
