@@ -7,13 +7,13 @@ Source: MAA, "TPM attestation": claims of policy 1.0 and the queries of 1.2 that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from typing import Final
 
 from assay.claims import Claim
 from assay.evidence.tpm.content import DriverConfig, Separator, Text, WindowsRecords
 from assay.evidence.tpm.efi_variable import GLOBAL_GUID
-from assay.evidence.tpm.measured_log import MeasuredEvent, MeasuredLog
+from assay.evidence.tpm.measured_log import MeasuredLog
 from assay.evidence.tpm.profile import SECURE_BOOT, SECURE_BOOT_PCR
 from assay.evidence.tpm.sipa import SipaId
 from assay.evidence.tpm.sipa_values import read_boolean
@@ -25,6 +25,15 @@ _MAIN_PCRS: Final = frozenset({12, 13})
 
 _ENFORCEMENT_PCRS: Final = frozenset({12, 19})
 
+_SWITCHES: Final[Mapping[int, frozenset[int]]] = {
+    SipaId.VBS_IOMMU_REQUIRED: _STATE_PCRS,
+    SipaId.BOOTDEBUGGING: _STATE_PCRS,
+    SipaId.SAFEMODE: _STATE_PCRS,
+    SipaId.WINPE: _STATE_PCRS,
+    SipaId.VBS_VSM_REQUIRED: _ENFORCEMENT_PCRS,
+    SipaId.VBS_MANDATORY_ENFORCEMENT: _ENFORCEMENT_PCRS,
+}
+
 _ON: Final = b"\x01"
 _KNOWN_ACTIONS: Final = frozenset({"DMA Protection Disabled"})
 """Of PCR 7. Others say that the firmware is in a state in which secure boot means less."""
@@ -32,7 +41,17 @@ _KNOWN_ACTIONS: Final = frozenset({"DMA Protection Disabled"})
 
 def boot_claims(log: MeasuredLog) -> tuple[Claim, ...]:
     """The claims of policies 1.0 and 1.1 that the events decide; each is always there."""
-    return tuple(Claim(name, decide(log)) for name, decide in _CLAIMS.items())
+    switches = _read_switches(log)
+    decided = {
+        "secureBootEnabled": _is_secure_boot_on(log),
+        "iommuEnabled": switches[SipaId.VBS_IOMMU_REQUIRED] == {True},
+        "bootDebuggingDisabled": switches[SipaId.BOOTDEBUGGING] == {False},
+        "notSafeMode": True not in switches[SipaId.SAFEMODE] and _is_complete(log),
+        "notWinPE": True not in switches[SipaId.WINPE] and _is_complete(log),
+        "vbsEnabled": switches[SipaId.VBS_VSM_REQUIRED] | switches[SipaId.VBS_MANDATORY_ENFORCEMENT]
+        == {True},
+    }
+    return tuple(Claim(name, value) for name, value in decided.items())
 
 
 def _is_secure_boot_on(log: MeasuredLog) -> bool:
@@ -54,58 +73,22 @@ def _is_secure_boot_on(log: MeasuredLog) -> bool:
     return values == [_ON] and actions <= _KNOWN_ACTIONS
 
 
-def _is_iommu_on(log: MeasuredLog) -> bool:
-    return _all(log, _STATE_PCRS, SipaId.VBS_IOMMU_REQUIRED, expected=True)
+def _is_complete(log: MeasuredLog) -> bool:
+    """Whether the log would show any state that was entered.
 
-
-def _is_boot_debugging_off(log: MeasuredLog) -> bool:
-    return _all(log, _STATE_PCRS, SipaId.BOOTDEBUGGING, expected=False)
-
-
-def _is_vbs_on(log: MeasuredLog) -> bool:
-    values = [
-        *_values(log, _ENFORCEMENT_PCRS, SipaId.VBS_VSM_REQUIRED),
-        *_values(log, _ENFORCEMENT_PCRS, SipaId.VBS_MANDATORY_ENFORCEMENT),
-    ]
-    return bool(values) and all(values)
-
-
-def _is_never(identifier: SipaId) -> Callable[[MeasuredLog], bool]:
-    """Whether a state was never entered: true, too, where nothing was measured that could say so.
-
-    Then it takes registers of which the log leaves nothing out, and events whose data is proved.
+    That takes registers of which it leaves nothing out, and events whose data is proved.
     """
-
-    def decide(log: MeasuredLog) -> bool:
-        return (
-            log.accounted_pcrs >= _STATE_PCRS & (log.quoted_pcrs | _MAIN_PCRS)
-            and all(event.content is not None for event in _in(log, _STATE_PCRS))
-            and not any(_values(log, _STATE_PCRS, identifier))
-        )
-
-    return decide
+    return log.accounted_pcrs >= _STATE_PCRS & (log.quoted_pcrs | _MAIN_PCRS) and all(
+        event.content is not None for event in log.events if event.pcr in _STATE_PCRS
+    )
 
 
-def _all(log: MeasuredLog, pcrs: frozenset[int], identifier: SipaId, *, expected: bool) -> bool:
-    """Whether there is a value of a switch, and each is as expected."""
-    return set(_values(log, pcrs, identifier)) == {expected}
-
-
-def _values(log: MeasuredLog, pcrs: frozenset[int], identifier: SipaId) -> Iterator[bool]:
-    for event in _in(log, pcrs):
+def _read_switches(log: MeasuredLog) -> Mapping[int, set[bool]]:
+    """The values that each switch has in the registers where it counts."""
+    values: dict[int, set[bool]] = {identifier: set() for identifier in _SWITCHES}
+    for event in log.events:
         if isinstance(event.content, WindowsRecords):
-            yield from map(read_boolean, find_sipa(event.content.records, identifier))
-
-
-def _in(log: MeasuredLog, pcrs: frozenset[int]) -> Iterator[MeasuredEvent]:
-    return (event for event in log.events if event.pcr in pcrs)
-
-
-_CLAIMS: Final[dict[str, Callable[[MeasuredLog], bool]]] = {
-    "secureBootEnabled": _is_secure_boot_on,
-    "iommuEnabled": _is_iommu_on,
-    "bootDebuggingDisabled": _is_boot_debugging_off,
-    "notSafeMode": _is_never(SipaId.SAFEMODE),
-    "notWinPE": _is_never(SipaId.WINPE),
-    "vbsEnabled": _is_vbs_on,
-}
+            for record in find_sipa(event.content.records, _SWITCHES):
+                if event.pcr in _SWITCHES[record.id]:
+                    values[record.id].add(read_boolean(record))
+    return values

@@ -261,7 +261,7 @@ _IMAGES: Final[_Row] = (_image, frozenset({2, 4}), False)
 _UNKNOWN: Final[_Row] = (_nonhost, _EMPTY, False)
 _TYPES: Final[Mapping[int, _Row]] = {
     EventType.EV_SEPARATOR: (_separator, SEPARATOR_PCRS, True),
-    EventType.EV_EVENT_TAG: (_tagged, WINDOWS_PCRS | {11}, False),
+    EventType.EV_EVENT_TAG: (_tagged, WINDOWS_PCRS, False),
     EventType.EV_IPL: (_loader_text, frozenset({8, 9, 11, 12, 14}), False),
     EventType.EV_NONHOST_INFO: (_nonhost, frozenset({0}), False),
     EventType.EV_EFI_VARIABLE_DRIVER_CONFIG: (_driver_config, frozenset({1, 3, 5, 7}), True),

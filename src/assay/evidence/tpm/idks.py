@@ -36,7 +36,7 @@ def read_idks(log: MeasuredLog) -> rsa.RSAPublicKey:
         read_key(record)
         for event in log.events
         if event.pcr in _KEY_PCRS and isinstance(event.content, WindowsRecords)
-        for record in find_sipa(event.content.records, SipaId.VSM_IDKS_INFO)
+        for record in find_sipa(event.content.records, {SipaId.VSM_IDKS_INFO})
     }
     if len(keys) != 1:
         finding = Finding(

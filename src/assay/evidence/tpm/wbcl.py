@@ -5,13 +5,13 @@ Source: Windows SDK, `wbcl.h`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 import msgspec
 
 from assay.evidence.tpm.allowance import Allowance
-from assay.evidence.tpm.sipa import CATEGORIES, REPEATED, SIPA, SipaId
+from assay.evidence.tpm.sipa import CATEGORIES, REPEATED, SIPA
 from assay.wire import Layout, Reader, uint
 
 WBCL_FORMAT: Final = "tpm.wbcl.format"
@@ -59,12 +59,13 @@ def parse_sipa(data: bytes, allowance: Allowance) -> tuple[SipaRecord, ...]:
     return _parse(data, allowance, _MAX_LEVELS)
 
 
-def find_sipa(records: tuple[SipaRecord, ...], identifier: SipaId) -> Iterator[SipaRecord]:
-    """The records of one id, at any level, in their order."""
+def find_sipa(records: tuple[SipaRecord, ...], identifiers: Container[int]) -> Iterator[SipaRecord]:
+    """The records of these ids, at any level, in their order."""
     for record in records:
-        if record.id == identifier:
+        if record.id in identifiers:
             yield record
-        yield from find_sipa(record.children, identifier)
+        if record.children:
+            yield from find_sipa(record.children, identifiers)
 
 
 def _parse(data: bytes, allowance: Allowance, levels: int) -> tuple[SipaRecord, ...]:

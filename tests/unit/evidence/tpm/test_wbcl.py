@@ -43,7 +43,7 @@ def test_records_are_found_at_every_level_in_their_order() -> None:
     module = sipa(SipaId.LOADEDMODULE_AGGREGATION, flag(SipaId.SAFEMODE, value=True))
     records = parse_sipa(sipa(SipaId.TRUSTBOUNDARY, module, OFF), Allowance())
 
-    assert [one.data for one in find_sipa(records, SipaId.SAFEMODE)] == [b"\1", b"\0"]
+    assert [one.data for one in find_sipa(records, {SipaId.SAFEMODE})] == [b"\1", b"\0"]
 
 
 @pytest.mark.parametrize(
