@@ -8,7 +8,7 @@ from assay.encoding import JsonValue, parse_json_object
 from assay.errors import AssayError
 from assay.evidence.tpm.algorithms import HashAlgorithm
 from assay.evidence.tpm.documents import events_document
-from assay.evidence.tpm.event_log import EventLog, parse_event_log
+from assay.evidence.tpm.event_log import EventLog, LogRecord, parse_event_log
 from assay.evidence.tpm.event_types import type_name
 from assay.evidence.tpm.ima_log import parse_ima_log
 from assay.evidence.tpm.log_verify import verify_event_logs
@@ -71,7 +71,8 @@ def _replayed(log: MeasurementLog, bank: HashAlgorithm) -> dict[str, JsonValue]:
         measured = verify_event_logs([log], {bank: registers}, accepted=_EVERY_BANK)
     except AssayError as error:
         problems: list[JsonValue] = [str(finding) for finding in error.findings]
-        return {"problems": problems, "events": _records(log)}
+        records = log.records if isinstance(log, EventLog) else ()
+        return {"problems": problems, "events": [_record(record) for record in records]}
     document = parse_json_object(events_document(measured).encode(), "events")
     values: dict[str, JsonValue] = {
         f"PCR {number}": value.hex() for number, value in sorted(registers.items())
@@ -79,16 +80,11 @@ def _replayed(log: MeasurementLog, bank: HashAlgorithm) -> dict[str, JsonValue]:
     return {"registers": {bank.name: values}, "events": document["Events"]}
 
 
-def _records(log: MeasurementLog) -> JsonValue:
-    """The events of a log that has problems, as far as they are no matter of belief."""
-    if not isinstance(log, EventLog):
-        return [record.template for record in log.records]
-    return [
-        {
-            "sequence": record.sequence,
-            "pcr": record.pcr,
-            "type": type_name(record.type),
-            "bytes": len(record.data),
-        }
-        for record in log.records
-    ]
+def _record(record: LogRecord) -> JsonValue:
+    """An event of a log that has problems, as far as it is no matter of belief."""
+    return {
+        "sequence": record.sequence,
+        "pcr": record.pcr,
+        "type": type_name(record.type),
+        "bytes": len(record.data),
+    }

@@ -1,9 +1,10 @@
-"""What a measurement of the kernel says, by its template.
+"""What a measurement of the kernel says, by the fields that it covers.
 
-The template's name is in no digest, and `ima-sig` has the layout of `ima-buf`: what says that a
-record is of a buffer is that its digest is the buffer's, and that its text is one.
+The template's name is in no digest: a key could be called a file, or nothing that anybody knows. So
+the fields decide, and the name is the log's word.
 
-Source: Linux, `Documentation/security/IMA-templates.rst`; MAA for the names of what policies ask.
+Source: Linux, `Documentation/security/IMA-templates.rst`, `security/integrity/integrity.h`; MAA for
+the names of what policies ask.
 """
 
 from __future__ import annotations
@@ -13,99 +14,102 @@ from typing import Final
 from cryptography import x509
 
 from assay.encoding import JsonValue, encode_base64url
+from assay.errors import MalformedEvidenceError
 from assay.evidence.tpm.algorithms import HashAlgorithm
 from assay.evidence.tpm.content import ImaEntry
 from assay.evidence.tpm.ima_log import IMA_FORMAT, ImaRecord
 from assay.wire import Reader
 from assay.x509.chain import PARSE_ERRORS
 
-_FILES: Final = frozenset({"ima-ng", "ima-sig", "ima-modsig"})
-_BUFFER: Final = "ima-buf"
 _KERNEL_VERSION: Final = "kernel_version"
+
+_SIGNATURES: Final = (b"\x03", b"\x06")
+"""With which the signature of a file begins: IMA's own, and that of a file under verity. No
+certificate begins so, and no text."""
+
+_MAX_FIELDS: Final = 5
+
+_Members = dict[str, JsonValue]
 
 
 def read_ima_entry(record: ImaRecord) -> ImaEntry:
-    """The template, and what it names: a file and its digest, a key of a keyring, or a buffer.
+    """What a record names: a file and its digest, a key of a keyring, or a buffer.
 
-    Templates of other layouts, and violations, give their name alone.
-
-    Raises:
-        MalformedEvidenceError: The data does not follow the template that it names.
+    Records of other fields, and violations, give the name of their template alone.
     """
-    members: dict[str, JsonValue] = {"Template": record.template}
-    if record.is_violation:
-        # The digest in the register is a constant: nothing of the data is covered.
-        return ImaEntry(members=members)
-    if record.template in _FILES:
-        members |= _file(_reader(record), record.template)
-    elif record.template == _BUFFER:
-        members |= _buffer(_reader(record))
+    members: _Members = {"Template": record.template}
+    # In place of a violation's digest a constant is measured: nothing of the data is covered.
+    if not record.is_violation:
+        members |= _members(_fields(record.data))
     return ImaEntry(members=members)
 
 
-def _reader(record: ImaRecord) -> Reader:
-    return Reader(record.data, "ima_entry", check=IMA_FORMAT)
+def _fields(data: bytes) -> tuple[bytes, ...]:
+    """The fields of template data, each with its size before it; none if it is not made of them."""
+    reader = Reader(data, "ima_entry", check=IMA_FORMAT)
+    fields: list[bytes] = []
+    try:
+        while reader.remaining and len(fields) <= _MAX_FIELDS:
+            fields.append(reader.octets(reader.uint(4, "size"), "field"))
+    except MalformedEvidenceError:
+        return ()
+    return tuple(fields)
 
 
-def _file(reader: Reader, template: str) -> dict[str, JsonValue]:
-    members = _digest(reader)
-    members["FilePath"] = _name(reader)
-    if template == "ima-sig":
-        members["Signature"] = encode_base64url(_field(reader, "signature"))
-        reader.end()
-    elif template == "ima-ng":
-        reader.end()
-    return members
+def _members(fields: tuple[bytes, ...]) -> _Members:
+    try:
+        match fields:
+            case (digest, name) | (digest, name, b""):
+                return _file(digest, name)
+            case (digest, name, signature) | (digest, name, signature, _, _) if (
+                signature.startswith(_SIGNATURES)
+            ):
+                return {**_file(digest, name), "Signature": encode_base64url(signature)}
+            case (digest, name, _, _, _):
+                return _file(digest, name)
+            case (digest, name, content):
+                return _buffer(digest, name, content)
+            case _:
+                return {}
+    except UnicodeDecodeError:
+        return {}
 
 
-def _buffer(reader: Reader) -> dict[str, JsonValue]:
-    """A kernel's version, a certificate under its keyring's name, or other critical data."""
-    members = _digest(reader)
-    name = _name(reader)
-    content = _field(reader, "buffer")
-    reader.end()
-    if members["FileHash"] not in _digests_of(content):
-        raise reader.malformed("digest", "the digest of the buffer", "another")
-    if name == _KERNEL_VERSION:
-        version = _text(reader, content, "buffer")
-        if not version.isprintable():
-            raise reader.malformed("buffer", "the version of a kernel", "other text")
-        return {**members, "KernelVersion": version}
+def _file(digest: bytes, name: bytes) -> _Members:
+    return {"FileHash": _hash(digest), "FilePath": _text(name)}
+
+
+def _buffer(digest: bytes, name: bytes, content: bytes) -> _Members:
+    """A kernel's version, a certificate under its keyring's name, or other critical data.
+
+    Its digest is the buffer's; where it is not, the fields are of something else.
+    """
+    members: _Members = {"FileHash": _hash(digest)}
+    if members["FileHash"] not in _hashes_of(content):
+        return {}
+    called = _text(name)
+    if called == _KERNEL_VERSION:
+        return {**members, "KernelVersion": content.decode("utf-8")}
     try:
         certificate = x509.load_der_x509_certificate(content)
         subject = certificate.subject.rfc4514_string()
     except PARSE_ERRORS:
-        return {**members, "Name": name, "Buffer": encode_base64url(content)}
-    return {**members, "Keyring": name, "CertificateSubject": subject}
+        return {**members, "Name": called, "Buffer": encode_base64url(content)}
+    return {**members, "Keyring": called, "CertificateSubject": subject}
 
 
-def _digests_of(content: bytes) -> list[JsonValue]:
+def _hash(field: bytes) -> JsonValue:
+    """`d-ng`: the algorithm's name, a colon, a NUL, the digest."""
+    algorithm, _, digest = field.partition(b":\0")
+    return {"Algorithm": algorithm.decode("utf-8"), "Digest": encode_base64url(digest)}
+
+
+def _hashes_of(content: bytes) -> list[JsonValue]:
     return [
         {"Algorithm": bank.label, "Digest": encode_base64url(bank.digest(content))}
         for bank in HashAlgorithm
     ]
 
 
-def _digest(reader: Reader) -> dict[str, JsonValue]:
-    """Read `d-ng`: the algorithm's name, a colon, a NUL, the digest."""
-    field = _field(reader, "digest")
-    algorithm, separator, digest = field.partition(b":\0")
-    if not separator:
-        raise reader.malformed("digest", "an algorithm before it", "none")
-    name = _text(reader, algorithm, "digest")
-    return {"FileHash": {"Algorithm": name, "Digest": encode_base64url(digest)}}
-
-
-def _name(reader: Reader) -> str:
-    return _text(reader, _field(reader, "name").removesuffix(b"\0"), "name")
-
-
-def _field(reader: Reader, name: str) -> bytes:
-    return reader.octets(reader.uint(4, f"{name}_size"), name)
-
-
-def _text(reader: Reader, data: bytes, field: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise reader.malformed(field, "UTF-8", "other bytes") from error
+def _text(name: bytes) -> str:
+    return name.removesuffix(b"\0").decode("utf-8")

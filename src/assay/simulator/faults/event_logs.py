@@ -21,7 +21,6 @@ from assay.simulator.faults.log_attempt import (
     booted,
     changed,
     edited,
-    kernel_measured,
     log_attempt,
     of,
     prepended,
@@ -30,7 +29,7 @@ from assay.simulator.faults.log_attempt import (
     with_kernel_log,
     without,
 )
-from assay.simulator.linux_boot import buffer_measurement, kernel_measurements
+from assay.simulator.linux_boot import kernel_measurements
 from assay.simulator.measured_boot import Event
 from assay.simulator.uefi_boot import (
     SECURITY,
@@ -376,11 +375,5 @@ EVENT_LOG_FAULTS: Final = (
         "a measurement left out",
         _REPLAY,
         with_kernel_log(lambda _: kernel_measurements()[0].encode()),
-    ),
-    LogFault(
-        "kernel-relabelled",
-        "a signed file called a kernel's version",
-        _IMA,
-        kernel_measured(buffer_measurement("kernel_version", b"\3\2 a signature")),
     ),
 )

@@ -16,7 +16,7 @@ from assay.keys import SigningAlgorithm
 from assay.keys.software import generate_key
 from assay.simulator import openenclave
 from assay.simulator.linux_boot import kernel_measurements
-from assay.simulator.measured_boot import BootDraft, KernelMeasurement
+from assay.simulator.measured_boot import BootDraft
 from assay.simulator.pck_extension import OID_SGX_EXTENSION
 from assay.simulator.pki import SimulatedPki, pck_profile
 from assay.simulator.pki import generate_key as generate_ec_key
@@ -314,18 +314,6 @@ def test_the_kernels_log_is_shown(run: Run, tmp_path: Path) -> None:
     assert report["kind"] == "kernel's event log"
     assert report["records"] == 3
     assert report["events"][-1]["ProcessedData"]["KernelVersion"] == "6.8.0-31-generic"
-
-
-def test_a_kernels_log_that_does_not_follow_its_templates_shows_them(
-    run: Run, tmp_path: Path
-) -> None:
-    log = tmp_path / "ima.log"
-    log.write_bytes(KernelMeasurement(template="ima-buf", fields=(b"x",)).encode())
-
-    report = run("inspect", log, "--json").json
-
-    assert report["events"] == ["ima-buf"]
-    assert report["problems"][0].startswith("tpm.ima_log.format: ")
 
 
 def test_a_log_that_does_not_parse_is_refused(run: Run, tmp_path: Path) -> None:
