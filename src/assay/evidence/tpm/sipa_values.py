@@ -1,7 +1,7 @@
 """The values of Windows' records as MAA gives them to policies.
 
-Source: Windows SDK, `wbcl.h` (payload structures, little-endian); names of values from there and
-from the boot configuration data's documentation.
+Source: Windows SDK, `wbcl.h` (payload structures, little-endian); names of values from there, from
+the boot configuration data's documentation, and from administrative templates (EarlyLaunchAM).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from assay.wire import Layout, Reader, uint
 _INTEGER_SIZES: Final = frozenset({1, 2, 4, 8})
 
 _NAMES: Final[Mapping[int, Mapping[int, str]]] = {
-    SipaId.TRANSFER_CONTROL: {1: "SiBootAppOsLoader"},
+    SipaId.TRANSFER_CONTROL: {1: "SiBootAppOsLoader", 2: "SiBootAppResume"},
     SipaId.DATAEXECUTIONPREVENTION: {
         0: "NxPolicyOptIn",
         1: "NxPolicyOptOut",
@@ -46,7 +46,12 @@ _NAMES: Final[Mapping[int, Mapping[int, str]]] = {
         1: "BtIommuPolicyEnable",
         2: "BtIommuPolicyDisable",
     },
-    SipaId.DRIVER_LOAD_POLICY: {1: "GoodPlusUnknown", 8: "GoodOnly"},
+    SipaId.DRIVER_LOAD_POLICY: {
+        1: "GoodPlusUnknown",
+        3: "GoodPlusUnknownPlusKnownBadCritical",
+        7: "All",
+        8: "GoodOnly",
+    },
     SipaId.VSM_LAUNCH_TYPE: {0: "VsmLaunchOff", 1: "VsmLaunchAuto"},
     SipaId.HASHALGORITHMID: {
         0x8004: "CALG_SHA1",
