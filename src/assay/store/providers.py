@@ -87,9 +87,11 @@ class ProviderTable:
             row = connection.execute(query).first()
         return None if row is None else _private_endpoint(row)
 
-    def private_endpoints(self) -> tuple[PrivateEndpointRecord, ...]:
-        """The connections of all instances, by name."""
+    def private_endpoints(self, instance: str | None = None) -> tuple[PrivateEndpointRecord, ...]:
+        """The connections of an instance, or of all, by name."""
         query = PRIVATE_ENDPOINTS.select().order_by(PRIVATE_ENDPOINTS.c.name)
+        if instance is not None:
+            query = query.where(PRIVATE_ENDPOINTS.c.instance == instance)
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return tuple(_private_endpoint(row) for row in rows)

@@ -106,6 +106,7 @@ def test_connections_are_kept_replaced_and_removed(store: Store) -> None:
     assert first == _CONNECTION
     assert store.providers.private_endpoint("one", "link") == approved
     assert set(store.providers.private_endpoints()) == {approved, elsewhere}
+    assert store.providers.private_endpoints("one") == (approved,)
     assert (record["action"], record["target"]) == ("private-endpoint.set", "Link")
     assert record["details"] == {"status": "Approved"}
     assert store.providers.remove_private_endpoint("one", "link", at=AT, by=_CAROL)
