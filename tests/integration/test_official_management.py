@@ -78,17 +78,13 @@ class _Service:
     owner: x509.Certificate
     quote: bytes
 
-    def client(self, subscription: str = _SUBSCRIPTION) -> AttestationManagementClient:
-        return AttestationManagementClient(
-            _Credential(),
-            subscription,
-            base_url=self.server.url,
-            connection_verify=str(self.certificate),
-        )
+    def client(self, subscription: str = _SUBSCRIPTION) -> Any:  # noqa: ANN401  nearly all is optional
+        return _client(self.server.url, self.certificate, subscription)
 
-    def async_client(self) -> AsyncManagementClient:
+    def async_client(self) -> Any:  # noqa: ANN401  ditto
+        credential: Any = _AsyncCredential()
         return AsyncManagementClient(
-            _AsyncCredential(),
+            credential,
             _SUBSCRIPTION,
             base_url=self.server.url,
             connection_verify=str(self.certificate),
@@ -102,6 +98,13 @@ class _Service:
             "validate_issuer": True,
             "issuer": issuer,
         }
+
+
+def _client(url: str, certificate: Path, subscription: str = _SUBSCRIPTION) -> Any:  # noqa: ANN401  ditto
+    credential: Any = _Credential()
+    return AttestationManagementClient(
+        credential, subscription, base_url=url, connection_verify=str(certificate)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -412,9 +415,7 @@ def test_who_has_no_credential_manages_nothing(tmp_path: Path) -> None:
 
     with (
         running_server(tmp_path, flags) as server,
-        AttestationManagementClient(
-            _Credential(), _SUBSCRIPTION, base_url=server.url, connection_verify=str(certificate)
-        ) as client,
+        _client(server.url, certificate) as client,
         pytest.raises(ClientAuthenticationError) as caught,
     ):
         client.attestation_providers.create(_GROUP, "nobody", _new())

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
-from assay.errors import StoreUnavailableError
+from assay.errors import AuditError
+from assay.server.app import create_app
 from assay.server.arm.operations import ARM_OPERATIONS
 from assay.server.arm.versions import VERSIONS
 from assay.service.instance_names import RESERVED_NAMES
-from assay.store import Store, TrustModel
+from assay.store import InstanceRecord, Store, TrustModel
 from tests.administration import (
     Hosted,
     add_instance,
@@ -31,10 +34,11 @@ from tests.management import (
     SUBSCRIPTIONS,
     error_of,
     last_audit,
+    make_management,
     managed,
     provider_body,
 )
-from tests.serving import VERSION, sgx_request
+from tests.serving import VERSION, call, make_services, make_telemetry, sgx_request
 
 _HOME: Final = f"{SUBSCRIPTIONS}/resourceGroups/home{NAMESPACE}/attestationProviders"
 _CONNECTION: Final = f"{PROVIDERS}/mine/privateEndpointConnections/link{CURRENT}"
@@ -577,16 +581,47 @@ def test_callers_find_their_requests_again(service: Hosted) -> None:
     assert alone.headers["x-ms-correlation-request-id"] == alone.headers["x-ms-request-id"]
 
 
-def test_a_store_that_is_away_is_told(service: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_given: object) -> None:
-        raise StoreUnavailableError("no")
+def test_a_store_that_fails_is_told(upgraded_sqlite: str) -> None:
+    with managed(_fill(upgraded_sqlite)) as service:
+        with closing(sqlite3.connect(upgraded_sqlite.removeprefix("sqlite:///"))) as connection:
+            connection.execute("DROP TABLE private_endpoints")
 
-    monkeypatch.setattr(type(service.store.instances), "all", away)
-
-    answer = service.call("GET", PROVIDERS + CURRENT)
+        answer = service.call("GET", PROVIDERS + CURRENT)
 
     assert error_of(answer, 503)["code"] == "StoreUnavailable"
     assert answer.headers["retry-after"]
+
+
+def test_a_defect_tells_its_identifier_only(service: Hosted) -> None:
+    def fail(_record: InstanceRecord) -> None:
+        raise AuditError("SECRET")
+
+    management = make_management(service.store, service.registry)
+    providers = replace(management.offer.providers, check=fail)
+    broken = replace(management, offer=replace(management.offer, providers=providers))
+    app = create_app(replace(make_services(), management=broken))
+
+    answer = call(app, "GET", f"{_HOME}/aad{CURRENT}")
+
+    assert error_of(answer, 500)["code"] == "InternalError"
+    assert "SECRET" not in answer.text
+
+
+def test_metrics_have_the_pattern_and_the_code(service: Hosted) -> None:
+    telemetry, log = make_telemetry(metrics=True)
+    management = make_management(service.store, service.registry)
+    app = create_app(replace(make_services(telemetry=telemetry), management=management))
+
+    call(app, "GET", f"{PROVIDERS}/nobody{CURRENT}")
+    call(app, "GET", f"/subscriptions/x{CURRENT}")
+    metrics = call(app, "GET", "/metrics").text
+
+    pattern = "/subscriptions/{subscription}/resourcegroups/{resource_group}"
+    pattern += "/providers/microsoft.attestation/attestationproviders/{provider}"
+    assert f'code="ResourceNotFound",route="{pattern}",status="404"' in metrics
+    assert 'code="InvalidResourceType",route="other",status="404"' in metrics
+    assert log.lines[0]["code"] == "ResourceNotFound"
+    assert "'nobody'" in log.lines[0]["reason"]
 
 
 def test_the_data_plane_is_as_it_was(service: Hosted) -> None:
