@@ -41,7 +41,7 @@ from tests.administration import (
 )
 from tests.conftest import AT
 from tests.issuers import AUDIENCE, FakeIssuer, claims, grant, issuer_key, issuer_settings, token
-from tests.management import CURRENT, SUBSCRIPTION, make_management, provider_body
+from tests.management import CURRENT, PROVIDERS, SUBSCRIPTION, make_management, provider_body
 from tests.serving import call, make_administration, make_services, sgx_request
 
 _MINE: Final = "isolated"
@@ -458,9 +458,7 @@ def test_naming_an_instance_makes_no_right_to_the_server(
 
 
 def test_a_name_that_there_is_not_is_not_in_the_record(service: _Service) -> None:
-    path = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/home/providers/microsoft.attestation"
-
-    call(service.app, "DELETE", f"{path}/attestationproviders/nobody{CURRENT}")
-    call(service.app, "DELETE", f"{path}/attestationproviders/no_body{CURRENT}")
+    call(service.app, "DELETE", f"{PROVIDERS}/nobody{CURRENT}")
+    call(service.app, "DELETE", f"{PROVIDERS}/no_body{CURRENT}")
 
     assert [record.event.instance for record in _refusals(service)] == ["", ""]
