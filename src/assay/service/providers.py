@@ -170,11 +170,12 @@ class ProviderService:
                 self._create(address, wanted, by)
             except SettingsError as error:
                 # Names are checked before, so somebody was faster, or has the URL.
-                if self._find(address.name) is None:
+                found = self._find(address.name)
+                if found is None:
                     raise _refused("taken", "a URL of its own", error.message) from error
             else:
                 return self.get(address), True
-        self._replace(address, wanted, by)
+        self._replace(found, address, wanted, by)
         return self.get(address), False
 
     def update(
@@ -333,10 +334,9 @@ class ProviderService:
             by=by,
         )
 
-    def _replace(self, address: ProviderAddress, wanted: WantedProvider, by: Author) -> None:
-        found = self._find(address.name)
-        if found is None:
-            raise _unknown(address)
+    def _replace(
+        self, found: Provider, address: ProviderAddress, wanted: WantedProvider, by: Author
+    ) -> None:
         if not _is_at(found, address):
             raise _refused(
                 "taken", "a name that no instance of this server has", f"{address.name!r}"

@@ -21,9 +21,13 @@ from assay.server.arm.errors import ArmRefusal, ArmRefusedError
 from assay.service.providers import WantedProvider, normal_location
 from assay.store import PrivateEndpointRecord
 
+# What operators read on their terminals has no control characters.
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
 Tags = dict[
-    Annotated[str, Meta(min_length=1, max_length=512)], Annotated[str, Meta(max_length=256)]
+    Annotated[str, Meta(min_length=1, max_length=512, pattern=_PRINTABLE)],
+    Annotated[str, Meta(max_length=256, pattern=_PRINTABLE)],
 ]
+Text = Annotated[str, Meta(max_length=1024, pattern=_PRINTABLE)]
 T = TypeVar("T")
 
 _MAX_TAGS: Final = 50
@@ -106,13 +110,13 @@ class _ProviderPatch(_Struct, frozen=True, kw_only=True):
 
 
 class _Endpoint(_Struct, frozen=True, kw_only=True):
-    id: Annotated[str, Meta(max_length=2048)] | None = None
+    id: Annotated[str, Meta(max_length=2048, pattern=_PRINTABLE)] | None = None
 
 
 class _ConnectionState(_Struct, frozen=True, kw_only=True):
     status: str | None = None
-    description: Annotated[str, Meta(max_length=1024)] | None = None
-    actions_required: Annotated[str, Meta(max_length=1024)] | None = None
+    description: Text | None = None
+    actions_required: Text | None = None
 
 
 class _ConnectionProperties(_Struct, frozen=True, kw_only=True):

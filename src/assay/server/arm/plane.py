@@ -93,8 +93,7 @@ class ManagementPlane:
         except AssayError as error:
             raise _answered(error, headers) from error
         finally:
-            if "route" in inner:
-                scope["route"] = inner["route"]
+            scope["route"] = inner.get("route")
 
 
 def management_routes(management: Management) -> list[Route]:

@@ -317,6 +317,7 @@ def test_a_connection_is_approved_rejected_and_removed(service: Hosted) -> None:
         "PUT", _CONNECTION.replace("/link", "/LINK"), json=_connection("Rejected")
     ).json()
     listed = service.call("GET", _CONNECTION.replace("/link", "")).json()
+    got = service.call("GET", _CONNECTION.replace("/link", "/Link")).json()
     removed = [service.call("DELETE", _CONNECTION).status_code for _ in range(2)]
 
     assert pending == {
@@ -340,6 +341,7 @@ def test_a_connection_is_approved_rejected_and_removed(service: Hosted) -> None:
     assert states == ["Approved", "Rejected"]
     assert rejected["properties"]["privateEndpoint"] == endpoint
     assert listed == {"value": [rejected], "nextLink": None}
+    assert got == rejected
     assert removed == [200, 204]
     assert error_of(service.call("GET", _CONNECTION), 404)["code"] == "ResourceNotFound"
 
@@ -460,6 +462,8 @@ _BAD_KEYS: Final = {
         ({"location": 1, "properties": {}}, "InvalidRequestContent"),
         ({"location": "x", "properties": {}, "tags": {"": "x"}}, "InvalidRequestContent"),
         ({"location": "x", "properties": {}, "tags": {"x": None}}, "InvalidRequestContent"),
+        ({"location": "x", "properties": {}, "tags": {"x": "\x1b[2J"}}, "InvalidRequestContent"),
+        ({"location": "x", "properties": {}, "tags": {"x\n": ""}}, "InvalidRequestContent"),
         ({"location": "x", "properties": {}, "tags": {"x": "y" * 257}}, "InvalidRequestContent"),
         (
             {"location": "x", "properties": {}, "tags": {f"{n}": "" for n in range(51)}},
@@ -507,6 +511,8 @@ def test_each_mistake_in_a_provider_has_its_code(
         {},
         {"privateLinkServiceConnectionState": {"status": "Maybe"}},
         {"privateLinkServiceConnectionState": {"description": "x" * 1025}},
+        {"privateLinkServiceConnectionState": {"actionsRequired": "\x9b"}},
+        {"privateLinkServiceConnectionState": {}, "privateEndpoint": {"id": "a\rb"}},
     ],
 )
 def test_each_mistake_in_a_connection_is_told(properties: dict[str, Any], service: Hosted) -> None:
