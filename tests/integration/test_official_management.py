@@ -44,6 +44,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from assay import clock
 from assay.keys import load_key_encryption_key
+from assay.server.arm.versions import VERSIONS
 from assay.service.keys import KeyChest
 from assay.service.provisioning import NewInstance, ProvisioningService
 from assay.simulator import SimulatedPlatform, save_platform
@@ -78,8 +79,8 @@ class _Service:
     owner: x509.Certificate
     quote: bytes
 
-    def client(self, subscription: str = _SUBSCRIPTION) -> Any:  # noqa: ANN401  nearly all is optional
-        return _client(self.server.url, self.certificate, subscription)
+    def client(self, subscription: str = _SUBSCRIPTION, **options: Any) -> Any:  # noqa: ANN401  nearly all is optional
+        return _client(self.server.url, self.certificate, subscription, **options)
 
     def async_client(self) -> Any:  # noqa: ANN401  ditto
         credential: Any = _AsyncCredential()
@@ -100,10 +101,10 @@ class _Service:
         }
 
 
-def _client(url: str, certificate: Path, subscription: str = _SUBSCRIPTION) -> Any:  # noqa: ANN401  ditto
+def _client(url: str, certificate: Path, subscription: str = _SUBSCRIPTION, **options: Any) -> Any:  # noqa: ANN401  ditto
     credential: Any = _Credential()
     return AttestationManagementClient(
-        credential, subscription, base_url=url, connection_verify=str(certificate)
+        credential, subscription, base_url=url, connection_verify=str(certificate), **options
     )
 
 
@@ -231,6 +232,25 @@ def test_a_provider_lives_from_its_creation_to_its_deletion(service: _Service) -
     assert elsewhere == []
     assert caught.value.error is not None
     assert caught.value.error.code == "ResourceNotFound"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_clients_of_every_version_manage_the_same(service: _Service, version: str) -> None:
+    with service.client(api_version=version) as client:
+        providers = client.attestation_providers
+        made = providers.create(_GROUP, "versions", _new(team="a"))
+        got = providers.get(_GROUP, "versions")
+        patched = providers.update(
+            _GROUP, "versions", AttestationServicePatchParams(tags={"team": "b"})
+        )
+        listed = providers.list().value
+        operations = list(client.operations.list())
+        providers.delete(_GROUP, "versions")
+
+    assert made == got
+    assert patched.tags == {"team": "b"}
+    assert patched in listed
+    assert operations
 
 
 def test_the_clients_of_the_data_plane_use_an_aad_provider_that_was_made(
