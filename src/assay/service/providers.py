@@ -109,6 +109,12 @@ class ProviderService:
     check: Callable[[InstanceRecord], object]
     """Raises `SettingsError` where this server cannot serve an instance as it is set up."""
 
+    def subscriptions(self) -> tuple[str, ...]:
+        """Those with a provider, and that of the settings, by name."""
+        kept = self.store.providers.all().values()
+        found = {one.subscription.lower() for one in kept if one.subscription is not None}
+        return tuple(sorted(found | {self.home.subscription.lower()}))
+
     def list(self, subscription: str, resource_group: str | None = None) -> tuple[Provider, ...]:
         """The providers of a subscription, or of one resource group of it, by name."""
         return tuple(

@@ -133,6 +133,16 @@ def registration_document(subscription: str, locations: Iterable[str]) -> dict[s
     }
 
 
+def subscription_document(subscription: str) -> dict[str, JsonValue]:
+    """A subscription."""
+    return {
+        "id": f"/subscriptions/{subscription}",
+        "subscriptionId": subscription,
+        "displayName": subscription,
+        "state": "Enabled",
+    }
+
+
 def location_document(subscription: str, name: str) -> dict[str, JsonValue]:
     """A location."""
     return {

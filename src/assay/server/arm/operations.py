@@ -31,6 +31,7 @@ from assay.server.arm.documents import (
     private_link_document,
     provider_document,
     registration_document,
+    subscription_document,
 )
 from assay.server.arm.versions import CURRENT, FIRST, PREVIEW
 from assay.service.providers import ProviderAddress, ProviderService
@@ -195,6 +196,15 @@ def _get_registration(offer: ArmOffer, request: ArmRequest) -> ArmAnswer:
     return ArmAnswer(document=registration_document(subscription, offer.known_locations))
 
 
+def _list_subscriptions(offer: ArmOffer, _request: ArmRequest) -> ArmAnswer:
+    found = offer.providers.subscriptions()
+    return ArmAnswer(document=list_document(subscription_document(one) for one in found))
+
+
+def _get_subscription(_offer: ArmOffer, request: ArmRequest) -> ArmAnswer:
+    return ArmAnswer(document=subscription_document(request.parts["subscription"]))
+
+
 def _list_locations(offer: ArmOffer, request: ArmRequest) -> ArmAnswer:
     subscription = request.parts["subscription"]
     return ArmAnswer(
@@ -307,6 +317,12 @@ ARM_OPERATIONS: Final = (
         right=Right.READ,
         run=_get_registration,
         since=None,
+    ),
+    ArmOperation(
+        path="/subscriptions", method="GET", right=Right.READ, run=_list_subscriptions, since=None
+    ),
+    ArmOperation(
+        path=_SUBSCRIPTION, method="GET", right=Right.READ, run=_get_subscription, since=None
     ),
     ArmOperation(
         path=f"{_SUBSCRIPTION}/locations",

@@ -417,7 +417,7 @@ def test_versions_show_what_they_have(service: Hosted) -> None:
             404,
             "ResourceNotFound",
         ),
-        ("GET", f"/subscriptions{CURRENT}", 404, "InvalidResourceType"),
+        ("GET", f"/subscriptions/{CURRENT}", 404, "InvalidResourceType"),
         ("GET", f"/subscriptions/attest/x{CURRENT}", 404, "InvalidResourceType"),
         ("GET", f"{SUBSCRIPTIONS}{NAMESPACE}/x{CURRENT}", 404, "InvalidResourceType"),
         ("GET", f"{PROVIDERS}/{CURRENT}", 404, "InvalidResourceType"),
@@ -558,6 +558,18 @@ def test_the_namespace_is_registered(method: str, suffix: str, service: Hosted) 
     }
 
 
+def test_subscriptions_are_those_that_something_is_in(service: Hosted) -> None:
+    path = PROVIDERS.replace(SUBSCRIPTION, _SENT.upper())
+    for name in ("a", "b"):
+        service.call("PUT", f"{path}/{name}{CURRENT}", json=provider_body())
+
+    listed = service.call("GET", "/subscriptions?api-version=2022-12-01").json()["value"]
+    got = service.call("GET", f"/subscriptions/{_SENT}?api-version=2022-12-01").json()
+
+    assert [one["subscriptionId"] for one in listed] == [SUBSCRIPTION, _SENT]
+    assert got == listed[1]
+
+
 def test_every_resource_group_is_there(service: Hosted) -> None:
     path = f"{SUBSCRIPTIONS}/resourcegroups/Any(1)?api-version=2022-09-01"
     revision = service.store.revision()
@@ -619,7 +631,7 @@ def test_metrics_have_the_pattern_and_the_code(service: Hosted) -> None:
     app = create_app(replace(make_services(telemetry=telemetry), management=management))
 
     call(app, "GET", f"{PROVIDERS}/nobody{CURRENT}")
-    call(app, "GET", f"/subscriptions/x{CURRENT}")
+    call(app, "GET", f"/subscriptions/x/y{CURRENT}")
     metrics = call(app, "GET", "/metrics").text
 
     pattern = "/subscriptions/{subscription}/resourcegroups/{resource_group}"
