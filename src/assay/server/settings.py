@@ -20,6 +20,7 @@ from assay.endorsements.tcb import TcbStatus
 from assay.keys import KeyEncryptionKey, SigningAlgorithm
 from assay.server.auth.settings import AuthSettings
 from assay.service.instance_options import PolicyExplanations
+from assay.service.providers import RESOURCE_GROUP, SUBSCRIPTION
 from assay.store import TrustModel
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
@@ -108,14 +109,12 @@ class ManagementSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The URL of an instance that is made there, with `{name}` and, at will, `{location}` in it;
     its name under the URL of the first instance if not set."""
 
-    subscription: Annotated[
-        str, Meta(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
-    ] = "00000000-0000-0000-0000-000000000000"
+    subscription: Annotated[str, Meta(pattern=rf"^{SUBSCRIPTION}\Z")] = (
+        "00000000-0000-0000-0000-000000000000"
+    )
     """Where instances are that were not made there."""
 
-    resource_group: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]\Z")] = (
-        "assay"
-    )
+    resource_group: Annotated[str, Meta(pattern=rf"^{RESOURCE_GROUP}\Z")] = "assay"
     locations: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ]{1,64}\Z")], ...] = ()
     """Where instances can be; anywhere if not set."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from cryptography import x509
 
@@ -31,6 +32,10 @@ from assay.store import (
     Store,
     TrustModel,
 )
+
+SUBSCRIPTION: Final = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+RESOURCE_GROUP: Final = r"[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]"
+"""Up to 90 characters, no full stop at the end. Azure takes letters of other scripts as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +208,10 @@ class ProviderService:
         Raises:
             UnknownInstanceError: There is no such provider.
         """
-        name = self.get(address).instance.name
-        at = self.provisioning.now()
+        found = self.get(address)
+        if tags is None and not properties:
+            return found
+        name, at = found.instance.name, self.provisioning.now()
         self.store.providers.update(name, tags=tags, properties=properties, at=at, by=by)
         return self.get(address)
 

@@ -126,6 +126,12 @@ class InstanceTable:
                 change.connection.execute(
                     INSTANCES.update().where(INSTANCES.c.name == record.name).values(**values)
                 )
+                # Whoever changed it last on the management plane did not make this change.
+                change.connection.execute(
+                    PROVIDERS.update()
+                    .where(PROVIDERS.c.instance == record.name)
+                    .values(updated_by=SERVICE.name, updated_by_kind=SERVICE.kind)
+                )
                 change.record(
                     "instance.update",
                     at=at,

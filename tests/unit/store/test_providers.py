@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assay.errors import UnknownInstanceError
-from assay.store import Author, PrivateEndpointRecord, ProviderRecord, Store
+from assay.store import SERVICE, Author, PrivateEndpointRecord, ProviderRecord, Store
 from tests.unit.store.records import AT, INSTANCE, OTHER
 
 _BOB = Author(kind="bearer", name="bob", address="192.0.2.2")
@@ -81,6 +81,17 @@ def test_an_update_of_what_was_made_elsewhere_gives_it_no_place(store: Store) ->
     store.providers.update("another", tags={}, properties={}, at=AT, by=_CAROL)
 
     assert store.providers.get("another") == ProviderRecord(instance="another", updated_by=_CAROL)
+
+
+def test_who_changed_it_last_is_not_who_changed_it_before(store: Store) -> None:
+    store.providers.update("one", tags={}, properties={}, at=AT, by=_CAROL)
+
+    store.instances.update(store.instances.require("one"), at=_LATER)
+
+    kept = store.providers.get("one")
+    assert kept is not None
+    assert kept.created_by == Author(kind="bearer", name="bob")
+    assert kept.updated_by == SERVICE
 
 
 def test_an_update_of_nothing_is_refused_and_undone(store: Store) -> None:

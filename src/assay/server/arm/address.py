@@ -15,11 +15,7 @@ from starlette.types import Scope
 from assay.errors import SettingsError
 from assay.server.arm.errors import ArmRefusal, ArmRefusedError
 from assay.service.instance_names import check_instance_name
-from assay.service.providers import ProviderAddress
-
-SUBSCRIPTION: Final = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-RESOURCE_GROUP: Final = r"[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]"
-"""Up to 90 characters, no full stop at the end. Azure takes letters of other scripts as well."""
+from assay.service.providers import RESOURCE_GROUP, SUBSCRIPTION, ProviderAddress
 
 _CONNECTION: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _PATTERNS: Final = {

@@ -14,7 +14,7 @@ Source: Azure Resource Manager, `Microsoft.Attestation`, version 2021-06-01.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from assay.access import Right
@@ -104,7 +104,7 @@ class ArmOperation:
     action: str = ""
     """What the audit record calls a change; empty where nothing is changed."""
 
-    since: str | None = field(default=PREVIEW)
+    since: str | None = PREVIEW
     """The first API version that has it; nothing for what belongs to other namespaces."""
 
     has_body: bool = False

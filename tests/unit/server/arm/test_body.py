@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +21,8 @@ from assay.server.arm.body import (
     decode_provider,
 )
 from assay.service.providers import WantedProvider
-from tests.administration import owner
+from assay.service.signer_chain import check_signer_certificate
+from tests.administration import PrivateKey, certify, ec_key, owner, rsa_key
 from tests.management import provider_body
 
 _DECODERS: Final[tuple[Callable[[bytes], object], ...]] = (
@@ -94,3 +99,29 @@ def test_the_first_certificate_of_a_key_counts() -> None:
     wanted = decode_provider(json.dumps(body).encode(), ())
 
     assert wanted.signers == (owner(),)
+
+
+@pytest.mark.property
+@given(
+    st.sampled_from([rsa_key(), ec_key()]),
+    st.dictionaries(st.integers(0, 2000), st.integers(0, 255), min_size=1, max_size=3),
+)
+def test_a_damaged_certificate_is_read_or_refused(key: PrivateKey, damage: dict[int, int]) -> None:
+    der = bytearray(_certificate(key).public_bytes(Encoding.DER))
+    for position, value in damage.items():
+        der[position % len(der)] = value
+    body = provider_body()
+    body["properties"] = {
+        "policySigningCertificates": {
+            "keys": [{"kty": "RSA", "x5c": [base64.b64encode(der).decode()]}]
+        }
+    }
+
+    with contextlib.suppress(AssayError):
+        for certificate in decode_provider(json.dumps(body).encode(), ()).signers:
+            check_signer_certificate(certificate)
+
+
+@cache
+def _certificate(key: PrivateKey) -> x509.Certificate:
+    return certify(key)

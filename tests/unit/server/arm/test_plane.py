@@ -153,6 +153,16 @@ def test_a_patch_changes_what_it_names(service: Hosted) -> None:
     assert second["properties"]["tpmAttestationAuthentication"] == "Enabled"
 
 
+def test_a_patch_of_nothing_changes_nothing(service: Hosted) -> None:
+    made = _create(service).json()
+    revision = service.store.revision()
+
+    answer = service.call("PATCH", f"{PROVIDERS}/mine{CURRENT}", json={})
+
+    assert answer.json() == made
+    assert service.store.revision() == revision
+
+
 def test_names_match_in_any_case_and_are_shown_as_they_were_given(service: Hosted) -> None:
     _create(service, "Mine")
 
