@@ -64,7 +64,7 @@ coverage:
 	$(RUN)/coverage report --fail-under=100 --include='*/assay/wire.py,*/assay/x509/*,*/assay/evidence/*,*/assay/appraisal/*,*/assay/token/*'
 
 fuzz: $(VENV)/.deps ## Fuzz every parser for SECONDS_EACH seconds (30), one target per core
-	@$(RUN)/python -m fuzz --seconds $(SECONDS_EACH)
+	@$(RUN)/python -m fuzz --seconds $(SECONDS_EACH) $(if $(CI),--seed 1)
 
 mutate: $(VENV)/.deps ## Change what decides, one place at a time, and see a test fail; narrow with M='assay.policy.meter*'
 	@$(RUN)/uv pip install --python $(RUN)/python --quiet --require-hashes -r requirements/mutation.txt

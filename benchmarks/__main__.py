@@ -133,8 +133,7 @@ def _attestation(
         for name, requests in variants.items():
             load = run_load(server, requests, connections=_CONNECTIONS, seconds=_SECONDS)
             floor = report.floor()
-            signing = floor.rsa2048_sign if algorithm == "RS256" else floor.p256_sign
-            bare = Rate(floor.attestation(signing).per_second * workers)
+            bare = Rate(floor.attestation(algorithm).per_second * workers)
             what = f"HTTP attestation, {algorithm}, {workers} worker(s), {name}"
             report.rate(what, Rate(load.per_second), bare)
             report.plain(

@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Run the fuzz targets.")
     parser.add_argument("names", nargs="*", help="targets, fuzz_json for example; all by default")
     parser.add_argument("--seconds", type=int, default=30, help="for each target")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the mutations; 0: another each time"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time")
     options = parser.parse_args(arguments)
     paths = [path for path in target_paths() if not options.names or path.stem in options.names]
@@ -32,21 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no target is named {' or '.join(options.names)}")
     targets = [load_target(path) for path in paths]
     with ThreadPoolExecutor(options.jobs) as pool:
-        passed = list(pool.map(lambda target: _run(target, options.seconds), targets))
+        passed = list(pool.map(lambda target: _run(target, options.seconds, options.seed), targets))
     return 0 if all(passed) else 1
 
 
-def _run(target: Target, seconds: int) -> bool:
+def _run(target: Target, seconds: int, seed: int) -> bool:
     corpus = _CORPUS / target.name
     corpus.mkdir(parents=True, exist_ok=True)
-    for seed in target.seeds:
-        (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+    for example in target.seeds:
+        (corpus / hashlib.sha256(example).hexdigest()[:16]).write_bytes(example)
     done = subprocess.run(  # noqa: S603  our own files
         [
             sys.executable,
             "-m",
             f"fuzz.{target.name}",
             f"-max_total_time={seconds}",
+            f"-seed={seed}",
             f"-timeout={_SLOWEST_INPUT_SECONDS}",
             f"-artifact_prefix={_CORPUS}/{target.name}-",
             "-print_final_stats=1",

@@ -23,10 +23,19 @@ from tests.documentation import blocks, follow, read_page, rows, section
 from tests.serving import VERSION, call, make_services, make_telemetry, sgx_request
 
 _PAGE: Final = read_page("server.md")
-_TABLES: Final = ("The process", "The instance", "Collateral", "Limits", "TLS", "Authentication")
+_TABLES: Final = (
+    "The process",
+    "The instance",
+    "Collateral",
+    "Limits",
+    "TLS",
+    "Authentication",
+    "The management plane",
+)
 _WORDED_TYPES: Final = {
     "key_encryption_key": "base64 of 32 bytes",
     "collateral.evaluation": "`standard`, `early` or a number",
+    "management.locations": "list of text",
     "auth.issuers": "list of tables",
     "auth.client_certificates.grants": "list of tables",
 }

@@ -12,6 +12,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assay.server.answers import FixedAnswer, send_body
+from assay.server.arm.plane import Management, ManagementPlane
 from assay.server.edge import Edge
 from assay.server.health import CheckedStore, Readiness
 from assay.server.hosting import Hosting, Instances
@@ -41,6 +42,9 @@ class Services:
     """The name of the instance that requests are about which name none."""
 
     administration: Administration
+    management: Management | None = None
+    """The management plane, where it is switched on."""
+
     attestation: AttestationService
     store: CheckedStore
     collateral: str
@@ -54,8 +58,10 @@ class Services:
 def create_app(services: Services) -> ASGIApp:
     """The ASGI application that serves `services`."""
     router = _Router(routes(services), _lifespan(services))
-    hosting = Hosting(router, services.instances, default=services.default_instance)
-    return Edge(Limits(hosting, services.limits), services.telemetry)
+    served: ASGIApp = Hosting(router, services.instances, default=services.default_instance)
+    if services.management is not None:
+        served = ManagementPlane(served, services.management)
+    return Edge(Limits(served, services.limits), services.telemetry)
 
 
 def routes(services: Services) -> list[Route]:

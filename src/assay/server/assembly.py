@@ -16,6 +16,8 @@ from assay.endorsements.source import EvaluationSelection, OpenSource
 from assay.errors import SettingsError
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
+from assay.server.arm.operations import ArmOffer
+from assay.server.arm.plane import Management
 from assay.server.auth.assembly import open_authorizer
 from assay.server.auth.authorizer import Authorizer
 from assay.server.auth.peer_certificate import trust_client_authorities
@@ -23,13 +25,16 @@ from assay.server.auth.settings_check import check_start
 from assay.server.collateral import open_collateral
 from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
-from assay.server.settings import DATABASE_FILE, Settings, TlsSettings
+from assay.server.settings import DATABASE_FILE, Settings, TlsSettings, attest_uri
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
+from assay.service.instance_options import InstanceOptions
 from assay.service.instances import Instance, Surroundings, create_instance, define_instance
 from assay.service.keys import KeyChest
 from assay.service.policies import PolicyService
+from assay.service.providers import Home, NewProviders, ProviderService
+from assay.service.provisioning import ProvisioningService
 from assay.service.refusals import RefusalRecord
 from assay.service.registry import InstanceRegistry
 from assay.service.signers import SignerService
@@ -94,6 +99,7 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
         stack.callback(registry.close)
         registry.start()
         authorizer = _open_authorizer(settings, store)
+        refusals = RefusalRecord(store, clock.now)
         source = _source(settings, parts)
         return Services(
             instances=registry,
@@ -102,8 +108,16 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
                 policies=PolicyService(store=store, now=clock.now),
                 signers=SignerService(store=store, now=clock.now),
                 authorizer=authorizer,
-                refusals=RefusalRecord(store, clock.now),
+                refusals=refusals,
             ),
+            management=Management(
+                offer=_offer(settings, parts),
+                authorizer=authorizer,
+                refusals=refusals,
+                instances=registry,
+            )
+            if settings.management.enabled
+            else None,
             attestation=AttestationService(
                 source=source, now=clock.now, verify_at=settings.verify_at
             ),
@@ -164,6 +178,29 @@ def _key_chest(settings: Settings) -> Iterator[KeyChest]:
     pool = PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
     with contextlib.closing(Store.open(settings.database_url(), pool=pool)) as store:
         yield KeyChest(store=store, key_encryption_key=key)
+
+
+def _offer(settings: Settings, parts: _Parts) -> ArmOffer:
+    """What the management plane works on."""
+    chosen, kept = settings.management, settings.instance.name
+    # Its URL is settled when the port is known, before the first worker starts.
+    first = parts.chest.store.instances.require(kept).issuer
+    template = chosen.attest_uri or f"{first}/{{name}}"
+    providers = ProviderService(
+        provisioning=ProvisioningService(chest=parts.chest, now=clock.now),
+        home=Home(
+            subscription=chosen.subscription,
+            resource_group=chosen.resource_group,
+            location=chosen.locations[0] if chosen.locations else "local",
+        ),
+        new=NewProviders(
+            issuer=lambda name, location: attest_uri(template, name, location),
+            options=InstanceOptions(simulator=parts.platform is not None),
+            kept=kept,
+        ),
+        check=lambda record: define_instance(record, parts.surroundings),
+    )
+    return ArmOffer(providers=providers, locations=chosen.locations)
 
 
 def _check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:

@@ -1,7 +1,8 @@
 """Errors as they go over the wire: the only place that knows statuses and codes.
 
 Codes and the shape are those of MAA, the messages are ours: one sentence that names the check,
-and in `details` every finding.
+and in `details` every finding. The codes of the management plane are in
+`assay.server.arm.errors`.
 
 Source: MAA protocol, section 11; Azure REST API guidelines, "Error condition responses".
 """
@@ -92,6 +93,14 @@ class RefusedRequestError(RequestError):
         """The methods that are allowed, for the header of that name."""
 
 
+class AnsweredError(RequestError):
+    """An error whose answer is there already, in the codes of another interface."""
+
+    def __init__(self, answer: ErrorAnswer, error: AssayError) -> None:
+        super().__init__(error.message, findings=error.findings)
+        self.answer = answer
+
+
 class StoredPolicyError(RequestError):
     """A text that was to be stored as a policy, and is none."""
 
@@ -136,6 +145,7 @@ class ErrorAnswer:
     challenge: str = ""
     """How to authenticate, for the header `WWW-Authenticate`."""
 
+    more_headers: tuple[tuple[bytes, bytes], ...] = ()
     close: bool = False
     """Whether the connection ends with it: what is left of the request is not read."""
 
@@ -154,7 +164,7 @@ class ErrorAnswer:
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Beside those that every answer has."""
-        headers = [(b"x-ms-error-code", self.code.encode("ascii"))]
+        headers = [(b"x-ms-error-code", self.code.encode("ascii")), *self.more_headers]
         if self.retry_seconds is not None:
             headers.append((b"retry-after", str(self.retry_seconds).encode("ascii")))
         if self.allow:
@@ -201,6 +211,11 @@ def _refused(error: AssayError) -> ErrorAnswer:
         allow=error.allow,
         close=error.refusal in _CLOSING,
     )
+
+
+def _answered(error: AssayError) -> ErrorAnswer:
+    assert isinstance(error, AnsweredError)  # noqa: S101  the table says so
+    return error.answer
 
 
 def _malformed_request(error: AssayError) -> ErrorAnswer:
@@ -417,6 +432,7 @@ _CLOSING: Final = frozenset(
 
 # Subclasses stand before their families.
 _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer]], ...]] = (
+    (AnsweredError, _answered),
     (RefusedRequestError, _refused),
     (StoredPolicyError, _not_a_policy_to_store),
     (UnauthorizedError, _unauthorized),

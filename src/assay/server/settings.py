@@ -20,6 +20,7 @@ from assay.endorsements.tcb import TcbStatus
 from assay.keys import KeyEncryptionKey, SigningAlgorithm
 from assay.server.auth.settings import AuthSettings
 from assay.service.instance_options import PolicyExplanations
+from assay.service.providers import RESOURCE_GROUP, SUBSCRIPTION
 from assay.store import TrustModel
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
@@ -100,6 +101,24 @@ class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy_files: PolicyFiles = PolicyFiles()
 
 
+class ManagementSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The management plane: making, changing and deleting instances over the network."""
+
+    enabled: bool = False
+    attest_uri: str | None = None
+    """The URL of an instance that is made there, with `{name}` and, at will, `{location}` in it;
+    its name under the URL of the first instance if not set."""
+
+    subscription: Annotated[str, Meta(pattern=rf"^{SUBSCRIPTION}\Z")] = (
+        "00000000-0000-0000-0000-000000000000"
+    )
+    """Where instances are that were not made there."""
+
+    resource_group: Annotated[str, Meta(pattern=rf"^{RESOURCE_GROUP}\Z")] = "assay"
+    locations: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ]{1,64}\Z")], ...] = ()
+    """Where instances can be; anywhere if not set."""
+
+
 class CollateralSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where collateral comes from."""
 
@@ -151,6 +170,11 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """PEM, the server's certificate first."""
 
     key: Path | None = None
+
+
+def attest_uri(template: str, name: str, location: str) -> str:
+    """The URL that `management.attest_uri` gives an instance."""
+    return template.replace("{name}", name).replace("{location}", location)
 
 
 DATABASE_FILE: Final = "assay.sqlite3"
@@ -212,6 +236,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
+    management: ManagementSettings = ManagementSettings()
     origins: dict[str, Origin] = msgspec.field(default_factory=dict)
     """Of each value by its dotted name; what is not in it is a default."""
 

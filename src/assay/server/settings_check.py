@@ -8,7 +8,7 @@ from typing import Final
 from assay.errors import SettingsError
 from assay.server.addresses import is_loopback
 from assay.server.auth.settings_check import check_auth_settings
-from assay.server.settings import CollateralKind, Settings
+from assay.server.settings import CollateralKind, Settings, attest_uri
 from assay.service.instance_names import check_instance_name, check_issuer
 from assay.store import is_sqlite_url
 
@@ -108,6 +108,21 @@ def _check_auth(settings: Settings) -> None:
     check_auth_settings(settings.auth, tls=settings.scheme == "https")
 
 
+def _check_management(settings: Settings) -> None:
+    template = settings.management.attest_uri
+    if template is None:
+        return
+    if "{name}" not in template:
+        raise SettingsError(
+            f"management.attest_uri {template!r} has no {{name}} in it, and would be the URL of "
+            "every instance; write it as https://{name}.attest.example.com"
+        )
+    try:
+        check_issuer(attest_uri(template, "name", "location"))
+    except SettingsError as error:
+        raise SettingsError(f"management.attest_uri: {error.message}") from error
+
+
 def _check_key_encryption_key(settings: Settings) -> None:
     if settings.key_encryption_key is not None and settings.key_encryption_key_file is not None:
         raise SettingsError(
@@ -134,6 +149,7 @@ _CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     _check_collateral,
     _check_tls,
     _check_auth,
+    _check_management,
     _check_key_encryption_key,
     _check_policies,
 )

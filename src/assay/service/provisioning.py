@@ -19,7 +19,7 @@ from assay.service.keys import KeyChest
 from assay.service.policies import policy_type
 from assay.service.signer_chain import check_signer_certificate
 from assay.service.signers import signer_record
-from assay.store import Author, InstanceRecord, KeyState, TrustModel
+from assay.store import Author, InstanceRecord, KeyState, ProviderRecord, TrustModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,13 @@ class NewInstance:
     options: InstanceOptions = field(default_factory=InstanceOptions)
     signers: tuple[x509.Certificate, ...] = ()
     """Who may sign its changes; only for an isolated one, which needs at least one."""
+
+    subscription: str | None = None
+    """Where the management plane has it, with the next; nothing where the settings say."""
+
+    resource_group: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """What the management plane was asked for, by the names on its wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,13 @@ class ProvisioningService:
             record,
             signers=tuple(signers.values()),
             signing_key=self.chest.make(wanted.name, algorithm, KeyState.ACTIVE, at=at),
+            provider=ProviderRecord(
+                instance=wanted.name,
+                subscription=wanted.subscription,
+                resource_group=wanted.resource_group,
+                properties=wanted.properties,
+                created_by=by,
+            ),
             by=by,
         )
         return record

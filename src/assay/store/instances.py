@@ -15,18 +15,20 @@ from assay.store.changes import Change, changing
 from assay.store.engine import reading
 from assay.store.keys import read_signing_keys, signing_key_values
 from assay.store.policies import read_policies
+from assay.store.providers import provider_values
 from assay.store.records import (
     SERVICE,
     Author,
     InstanceEntry,
     InstanceRecord,
     InstanceState,
+    ProviderRecord,
     SignerRecord,
     SigningKeyRecord,
     TrustModel,
 )
 from assay.store.signers import signer_values
-from assay.store.tables import INSTANCES, POLICY_SIGNERS, SIGNING_KEYS
+from assay.store.tables import INSTANCES, POLICY_SIGNERS, PROVIDERS, SIGNING_KEYS
 
 
 @final
@@ -44,9 +46,17 @@ class InstanceTable:
         *,
         signers: Sequence[SignerRecord] = (),
         signing_key: SigningKeyRecord | None = None,
+        provider: ProviderRecord | None = None,
         by: Author = SERVICE,
     ) -> None:
         """Keep a new instance, with what may sign its changes and what signs its tokens.
+
+        Args:
+            record: The instance.
+            signers: What may sign its changes.
+            signing_key: What signs its tokens.
+            provider: Where the management plane has it, if it is made there.
+            by: Who makes it.
 
         Raises:
             SettingsError: Its name, in whatever case, or its issuer is taken.
@@ -65,6 +75,10 @@ class InstanceTable:
                     change.connection.execute(
                         SIGNING_KEYS.insert().values(**signing_key_values(signing_key))
                     )
+                if provider is not None:
+                    change.connection.execute(
+                        PROVIDERS.insert().values(**provider_values(provider))
+                    )
                 change.record(
                     "instance.create",
                     at=record.created_at,
@@ -72,6 +86,7 @@ class InstanceTable:
                     instance=record.name,
                     issuer=record.issuer,
                     trust_model=record.trust_model.value,
+                    **_place(provider),
                 )
         except IntegrityError as error:
             raise _taken(record) from error
@@ -111,6 +126,12 @@ class InstanceTable:
                 change.connection.execute(
                     INSTANCES.update().where(INSTANCES.c.name == record.name).values(**values)
                 )
+                # Whoever changed it last on the management plane did not make this change.
+                change.connection.execute(
+                    PROVIDERS.update()
+                    .where(PROVIDERS.c.instance == record.name)
+                    .values(updated_by=SERVICE.name, updated_by_kind=SERVICE.kind)
+                )
                 change.record(
                     "instance.update",
                     at=at,
@@ -126,6 +147,13 @@ class InstanceTable:
         """The instance of that name, or nothing."""
         with reading(self._engine) as connection:
             row = connection.execute(INSTANCES.select().where(INSTANCES.c.name == name)).first()
+        return None if row is None else _record(row)
+
+    def find(self, name: str) -> InstanceRecord | None:
+        """The instance of that name in any case, or nothing."""
+        query = INSTANCES.select().where(sa.func.lower(INSTANCES.c.name) == name.lower())
+        with reading(self._engine) as connection:
+            row = connection.execute(query).first()
         return None if row is None else _record(row)
 
     def require(self, name: str) -> InstanceRecord:
@@ -179,6 +207,12 @@ class InstanceTable:
             if removed.rowcount:
                 change.record("instance.delete", at=at, by=by, instance=name)
         return removed.rowcount > 0
+
+
+def _place(provider: ProviderRecord | None) -> dict[str, str]:
+    if provider is None or provider.subscription is None or provider.resource_group is None:
+        return {}
+    return {"subscription": provider.subscription, "resource_group": provider.resource_group}
 
 
 def _check_name(change: Change, record: InstanceRecord) -> None:

@@ -94,6 +94,40 @@ class InstanceRecord:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRecord:
+    """What the management plane keeps of an instance, beside the instance itself."""
+
+    instance: str
+    subscription: str | None = None
+    """Where it was put; nothing where it was not made there, and is where the settings say."""
+
+    resource_group: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """As they were set, by their names on the wire."""
+
+    created_by: Author | None = None
+    """Name and kind; nothing where it was made elsewhere."""
+
+    updated_by: Author | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateEndpointRecord:
+    """A private endpoint connection of an instance. It is data: nothing is opened or closed."""
+
+    instance: str
+    name: str
+    status: str
+    endpoint: str = ""
+    """The resource identifier of the private endpoint, where one was given."""
+
+    description: str = ""
+    actions_required: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceEntry:
     """What finding an instance takes, and telling whether what is known of it is current."""
 

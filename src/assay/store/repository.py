@@ -22,6 +22,7 @@ from assay.store.engine import (
 from assay.store.instances import InstanceTable
 from assay.store.keys import SigningKeyTable
 from assay.store.policies import PolicyTable
+from assay.store.providers import ProviderTable
 from assay.store.schema import check_schema, upgrade_schema
 from assay.store.signers import SignerTable
 
@@ -41,6 +42,7 @@ class Store:
         "collateral",
         "instances",
         "policies",
+        "providers",
         "signers",
         "signing_keys",
     )
@@ -51,6 +53,7 @@ class Store:
         self.signing_keys = SigningKeyTable(engine)
         self.policies = PolicyTable(engine)
         self.signers = SignerTable(engine)
+        self.providers = ProviderTable(engine)
         self.audit = AuditTable(engine)
         self.api_tokens = ApiTokenTable(engine)
         self.collateral = CollateralTable(engine)

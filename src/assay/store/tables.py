@@ -147,6 +147,41 @@ POLICY_SIGNERS: Final = sa.Table(
     sa.Column("added_from", sa.String(64), nullable=False),
 )
 
+PROVIDERS: Final = sa.Table(
+    "providers",
+    METADATA,
+    sa.Column(
+        "instance",
+        sa.String(255),
+        sa.ForeignKey("instances.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("subscription", sa.String(36), nullable=True),
+    sa.Column("resource_group", sa.String(90), nullable=True),
+    sa.Column("properties", sa.JSON, nullable=False),
+    sa.Column("created_by", sa.String(256), nullable=True),
+    sa.Column("created_by_kind", sa.String(16), nullable=True),
+    sa.Column("updated_by", sa.String(256), nullable=True),
+    sa.Column("updated_by_kind", sa.String(16), nullable=True),
+)
+"""What the management plane knows of instances, and the instances do not."""
+
+PRIVATE_ENDPOINTS: Final = sa.Table(
+    "private_endpoints",
+    METADATA,
+    sa.Column(
+        "instance",
+        sa.String(255),
+        sa.ForeignKey("instances.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("name", sa.String(80), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("endpoint", sa.String(2048), nullable=False),
+    sa.Column("description", sa.String(1024), nullable=False),
+    sa.Column("actions_required", sa.String(1024), nullable=False),
+)
+
 API_TOKENS: Final = sa.Table(
     "api_tokens",
     METADATA,

@@ -75,6 +75,60 @@ def _close(services: Services) -> None:
     asyncio.run(close())
 
 
+_PROVIDERS: Final = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/assay/providers"
+    "/Microsoft.Attestation/attestationProviders"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "uri", "location"),
+    [
+        ({}, "http://127.0.0.1:8080/new", "local"),
+        (
+            {
+                "management.attest_uri": "https://{name}.{location}.example",
+                "management.locations": ["West US"],
+            },
+            "https://new.westus.example",
+            "West US",
+        ),
+    ],
+)
+def test_the_management_plane_is_there_where_it_is_switched_on(
+    flags: dict[str, object], uri: str, location: str, tmp_path: Path
+) -> None:
+    services = _open(_simulating(tmp_path, **{"management.enabled": True}, **flags))
+    app = create_app(services)
+    version = "?api-version=2021-06-01"
+    body = {"location": "westus", "properties": {}}
+
+    made = call(app, "PUT", f"{_PROVIDERS}/new{version}", json=body)
+    first = call(app, "GET", f"{_PROVIDERS}/default{version}").json()
+    attested = call(
+        app,
+        "POST",
+        f"/attest/SgxEnclave{VERSION}",
+        json=sgx_request(),
+        headers={"tenantName": "new"},
+    )
+    _close(services)
+
+    assert made.json()["properties"]["attestUri"] == uri.replace("8080", "81")
+    assert made.json()["properties"]["status"] == "Ready"
+    assert first["location"] == location
+    assert attested.status_code == 200
+
+
+def test_the_management_plane_is_not_there_otherwise(tmp_path: Path) -> None:
+    services = _open(_simulating(tmp_path))
+    answer = call(create_app(services), "GET", f"{_PROVIDERS}?api-version=2021-06-01")
+    _close(services)
+
+    assert services.management is None
+    assert answer.status_code == 404
+
+
 def test_a_server_with_a_simulator_attests(tmp_path: Path) -> None:
     services = _open(_simulating(tmp_path))
 

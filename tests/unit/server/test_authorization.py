@@ -20,6 +20,7 @@ from assay.access import Grants, IssuedApiToken, Right, issue_api_token
 from assay.audit import AuditOutcome, AuditRecord, parse_line, verify_export
 from assay.encoding import JsonValue
 from assay.server.app import create_app
+from assay.server.arm.operations import ARM_OPERATIONS, ArmOperation
 from assay.server.auth.assembly import open_authorizer
 from assay.server.auth.settings import AuthSettings
 from assay.server.maa.administration import OPERATIONS, Operation
@@ -40,6 +41,7 @@ from tests.administration import (
 )
 from tests.conftest import AT
 from tests.issuers import AUDIENCE, FakeIssuer, claims, grant, issuer_key, issuer_settings, token
+from tests.management import CURRENT, PROVIDERS, SUBSCRIPTION, make_management, provider_body
 from tests.serving import call, make_administration, make_services, sgx_request
 
 _MINE: Final = "isolated"
@@ -51,6 +53,7 @@ _GRANTS: Final = (
     grant("roles", "owner", *_ALL, to=_MINE),
     grant("roles", "other", *_ALL, to=_OTHERS),
     grant("roles", "everywhere", *_ALL),
+    *(grant("roles", f"{right.value} everywhere", right) for right in Right),
 )
 _ISSUER: Final = FakeIssuer()
 
@@ -120,6 +123,10 @@ _REFUSED: Final[dict[str, str | None]] = {
 }
 _ALLOWED: Final = {
     **{right.value: (_token(right.value), frozenset({right})) for right in Right},
+    **{
+        f"{right.value} everywhere": (_token(f"{right.value} everywhere"), frozenset({right}))
+        for right in Right
+    },
     "owner": (_token("owner"), frozenset(Right)),
     "everywhere": (_token(), frozenset(Right)),
     "an API token to read": (f"Bearer {_READER.text}", frozenset({Right.READ})),
@@ -129,6 +136,21 @@ _MATRIX: Final = {
     **{who: (credential, frozenset[Right]()) for who, credential in _REFUSED.items()},
     **_ALLOWED,
 }
+
+_KNOWN: Final = {
+    *_ALLOWED,
+    "without roles",
+    "without rights",
+    "owner of another instance",
+    "another instance's API token",
+}
+"""Who can be told from others, with rights or without."""
+
+_SERVER_RIGHTS: Final = {
+    "everywhere": frozenset(Right),
+    **{f"{right.value} everywhere": frozenset({right}) for right in Right},
+}
+"""What is given for the server itself, not for one instance or another."""
 
 _SIGNER: Final = certify(rsa_key(1), "second")
 _BODIES: Final = {
@@ -146,6 +168,28 @@ _UNTRUSTED: Final = {
         "/certificates:remove": certificate_payload(_SIGNER),
     }.items()
 }
+
+
+_ARM_NAMES: Final = {
+    "subscription": SUBSCRIPTION,
+    "resource_group": "home",
+    "provider": _MINE,
+    "connection": "link",
+    "location": "somewhere",
+}
+_ARM_BODIES: Final = {
+    ("PUT", "{provider}"): provider_body(owner(), location="local"),
+    ("PATCH", "{provider}"): {"tags": {"a": "b"}},
+    ("PUT", "{connection}"): {"properties": {"privateLinkServiceConnectionState": {}}},
+    ("PUT", "{resource_group}"): {"location": "local"},
+}
+_ARM_STATUSES: Final = {
+    "GET defaultprovider": 404,
+    "GET {connection}": 404,
+    "DELETE {connection}": 204,
+    "DELETE {provider}": 409,
+}
+"""Where what is asked for is not there, or must not go; 200 elsewhere."""
 
 
 class _Service:
@@ -169,6 +213,12 @@ class _Service:
             headers["authorization"] = credential
         body = json.dumps(bodies[operation.path]) if operation.parameter else None
         return call(self.app, operation.method, path, headers=headers, content=body)
+
+    def manage(self, operation: ArmOperation, credential: str | None) -> Any:  # noqa: ANN401
+        path = operation.path.format_map(_ARM_NAMES)
+        headers = {} if credential is None else {"authorization": credential}
+        body = _ARM_BODIES.get((operation.method, operation.path.rpartition("/")[2]))
+        return call(self.app, operation.method, path + CURRENT, headers=headers, json=body)
 
     def open(self, method: str, path: str, credential: str | None) -> int:
         headers = {} if credential is None else {"authorization": credential}
@@ -203,6 +253,9 @@ def _served(
             instances=found.registry,
             default_instance=_MINE,
             administration=make_administration(found.store, authorizer=authorizer),
+            management=make_management(
+                found.store, found.registry, authorizer=authorizer, kept=_MINE
+            ),
         )
         yield _Service(create_app(services), found.store)
         asyncio.run(authorizer.close())
@@ -332,3 +385,80 @@ def test_what_is_not_set_up_lets_nobody_in(
 ) -> None:
     with _served(upgraded_sqlite, auth) as service:
         assert _statuses(service, _MATRIX[who][0]) == _ALL_REFUSED
+        managed = {service.manage(one, _MATRIX[who][0]).status_code for one in ARM_OPERATIONS}
+        assert managed <= {401, 403}
+
+
+def _arm_name(operation: ArmOperation) -> str:
+    return f"{operation.method} {operation.path.rpartition('/')[2]}"
+
+
+def _arm_status(who: str, operation: ArmOperation) -> int:
+    if who not in _KNOWN:
+        return 401
+    if operation.right not in _SERVER_RIGHTS.get(who, frozenset()):
+        return 403
+    # Nobody but the writer has made the connection that the deleter would find.
+    if who == "everywhere" and operation.path.endswith("{connection}"):
+        return 404 if operation.method == "GET" else 200
+    return _ARM_STATUSES.get(_arm_name(operation), 200)
+
+
+@pytest.mark.parametrize("who", _MATRIX)
+def test_every_management_route_is_open_to_those_with_its_right_for_the_server_only(
+    who: str, service: _Service
+) -> None:
+    credential, _ = _MATRIX[who]
+
+    found = {(one.method, one.path): service.manage(one, credential) for one in ARM_OPERATIONS}
+
+    assert {name: answer.status_code for name, answer in found.items()} == {
+        (one.method, one.path): _arm_status(who, one) for one in ARM_OPERATIONS
+    }
+
+
+@pytest.mark.parametrize("who", sorted({*_REFUSED, *_ALLOWED} - set(_SERVER_RIGHTS)))
+def test_who_has_no_right_for_the_server_changes_nothing_there(who: str, service: _Service) -> None:
+    credential, _ = _MATRIX[who]
+    before = service.state()
+
+    answers = [service.manage(operation, credential) for operation in ARM_OPERATIONS]
+
+    assert service.state() == before
+    events = [record.event for record in _refusals(service)]
+    assert [event.action for event in events] == [
+        one.action for one in ARM_OPERATIONS if one.action
+    ]
+    assert {event.instance for event in events} == {_MINE}
+    assert {event.details["check"].split(".")[0] for event in events} <= {"access", "token"}
+    codes = {answer.json()["error"]["code"] for answer in answers}
+    if who in _KNOWN:
+        assert codes == {"AuthorizationFailed"}
+        assert all("www-authenticate" not in answer.headers for answer in answers)
+    else:
+        assert codes <= {"AuthenticationFailed", "InvalidAuthenticationToken"}
+        assert all("www-authenticate" in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"tenantName": _MINE}, {"host": f"{_MINE}.example"}],
+    ids=lambda one: next(iter(one)),
+)
+def test_naming_an_instance_makes_no_right_to_the_server(
+    where: dict[str, str], service: _Service
+) -> None:
+    path = f"/subscriptions/{SUBSCRIPTION}/providers/microsoft.attestation/attestationproviders"
+
+    answer = call(
+        service.app, "GET", path + CURRENT, headers={"authorization": _token("owner"), **where}
+    )
+
+    assert answer.status_code == 403
+
+
+def test_a_name_that_there_is_not_is_not_in_the_record(service: _Service) -> None:
+    call(service.app, "DELETE", f"{PROVIDERS}/nobody{CURRENT}")
+    call(service.app, "DELETE", f"{PROVIDERS}/no_body{CURRENT}")
+
+    assert [record.event.instance for record in _refusals(service)] == ["", ""]

@@ -27,6 +27,12 @@ from assay.server.settings_reader import load_settings
         ),
         ({"auth.client_certificates.ca_file": "ca.pem"}, "needs both ca_file"),
         ({"collateral.source": "pccs"}, "collateral.url is not set"),
+        ({"management.attest_uri": "https://a.example"}, "would be the URL of every instance"),
+        ({"management.attest_uri": "{name}.example"}, "management.attest_uri: .* not an address"),
+        ({"management.attest_uri": "https://{name}/"}, "ends in a slash"),
+        ({"management.subscription": "x"}, "management.subscription cannot be"),
+        ({"management.resource_group": "x."}, "management.resource_group cannot be"),
+        ({"management.locations": ["a.b"]}, "management.locations cannot be"),
         ({"collateral.source": "path"}, "collateral.path is not set"),
         ({"tls.key": "key.pem"}, "TLS needs both"),
         ({"tls.certificate": "cert.pem"}, "TLS needs both"),
@@ -86,6 +92,7 @@ def test_two_key_encryption_keys_are_refused() -> None:
         {"collateral.source": "path", "collateral.path": "folder"},
         {"tls.certificate": "cert.pem", "tls.key": "key.pem"},
         {"instance.public_url": "https://a.example/prefix"},
+        {"management.attest_uri": "https://{name}.{location}.a.example"},
     ],
 )
 def test_values_that_go_together_pass(flags: Mapping[str, object]) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from assay.access import ANONYMOUS, Caller, Right
+from assay.access import ANONYMOUS, Right
 from assay.audit import AuditEvent, AuditOutcome
 from assay.encoding import JsonValue
 from assay.errors import (
@@ -26,8 +26,8 @@ from assay.errors import (
     UntrustedSignerError,
 )
 from assay.policy import PolicySyntaxError
-from assay.server.addresses import client_address
 from assay.server.answers import send_body
+from assay.server.auth.author import request_author
 from assay.server.auth.authorizer import Authorizer
 from assay.server.errors import Refusal, RefusedRequestError, StoredPolicyError
 from assay.server.hosting import Instances, chosen_instance
@@ -198,10 +198,12 @@ class OwnerEndpoint:
         try:
             caller = await authorizer.identify(scope)
             authorizer.check_right(caller, operation.right, entry.name)
-            content = await self._perform(operation, entry, _author(caller, scope), scope, receive)
+            content = await self._perform(
+                operation, entry, request_author(caller, scope), scope, receive
+            )
         except _REFUSALS as error:
             if operation.action:
-                event = self._refusal(operation, entry, _author(caller, scope), scope, error)
+                event = self._refusal(operation, entry, request_author(caller, scope), scope, error)
                 await asyncio.to_thread(self._services.refusals.record, event)
             raise
         instance = await self._instances.get(entry)
@@ -261,16 +263,6 @@ class OwnerEndpoint:
             # Whoever reads this answer may rely on it in their next request to this process.
             self._instances.refresh()
         return content
-
-
-def _author(caller: Caller, scope: Scope) -> Author:
-    return Author(
-        kind=caller.kind.value,
-        name=caller.name,
-        authority=caller.authority,
-        address=client_address(scope),
-        request=scope.get("request_id", ""),
-    )
 
 
 def _attestation_type(name: str | None) -> str:

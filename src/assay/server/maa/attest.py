@@ -43,7 +43,7 @@ class AttestEndpoint:
         """Answer one request."""
         kind = _attestation_type(scope["path_params"]["attestation_type"])
         check_api_version(scope["query_string"])
-        _check_content(scope)
+        check_json_content(scope)
         body = await read_body(receive)
         request = decode_attest_request(body, kind, max_depth=self._max_depth)
         instance = await self._instances.get(chosen_instance(scope))
@@ -88,7 +88,12 @@ def _attestation_type(name: str) -> AttestationType:
     )
 
 
-def _check_content(scope: Scope) -> None:
+def check_json_content(scope: Scope) -> None:
+    """Check that a body is declared as JSON, as it is.
+
+    Raises:
+        RefusedRequestError: It is declared as something else.
+    """
     for name, value in scope["headers"]:
         if name == b"content-type" and value not in _COMMON_TYPES:
             _check_content_type(value.decode("latin-1"))

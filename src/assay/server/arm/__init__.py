@@ -1,0 +1,1 @@
+"""The management plane, as Azure Resource Manager has it: instances as attestation providers."""
