@@ -108,6 +108,16 @@ def test_switches_are_read_before_and_after_a_dynamic_launch(pcr: int) -> None:
     assert {IOMMU, NO_DEBUGGING, VBS} <= claims
 
 
+def test_switches_count_in_their_registers_alone() -> None:
+    claims = of(
+        switch(SipaId.VBS_VSM_REQUIRED, value=True, pcr=13),
+        switch(SipaId.BOOTDEBUGGING, value=False, pcr=21),
+        separator(13, CLOSED),
+    )
+
+    assert claims.isdisjoint({VBS, NO_DEBUGGING})
+
+
 def test_one_value_that_is_otherwise_decides() -> None:
     claims = closed(
         switch(SipaId.VBS_IOMMU_REQUIRED, value=True),
