@@ -25,6 +25,7 @@ MAX_LINES: Final = 500
 TRUSTED: Final = {
     "Verified": re.compile(r"evidence/.*verify\.py"),
     "VerifiedEnclave": re.compile(r"evidence/tpm/enclave_verify\.py"),
+    "VerifiedTpmEvidence": re.compile(r"evidence/tpm/evidence_verify\.py"),
     "VerifiedTpmKey": re.compile(r"evidence/tpm/verify\.py"),
     "VerifiedTpmQuote": re.compile(r"evidence/tpm/verify\.py"),
     "VerifiedTpmRequest": re.compile(r"evidence/tpm/request_verify\.py"),

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from assay.evidence.tpm.algorithms import HashAlgorithm
 from assay.evidence.tpm.buffers import buffer
 from assay.evidence.tpm.pcrs import PcrValues
-from assay.evidence.tpm.public import parse_public
+from assay.evidence.tpm.public import TpmPublic, parse_public
 from assay.evidence.tpm.signature import PublicKey, read_jwk
 from tests.vectors import vector_params, vector_paths
 
@@ -83,7 +83,7 @@ class VectorCheck:
         }
 
 
-def public_area(data: bytes) -> Any:
+def public_area(data: bytes) -> TpmPublic:
     """A public area, which some files have behind its size."""
     sized = int.from_bytes(data[:_TPM2B_PUBLIC], "big") == len(data) - _TPM2B_PUBLIC
     return parse_public(data[_TPM2B_PUBLIC:] if sized else data)

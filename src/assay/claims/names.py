@@ -190,6 +190,7 @@ _TPM: Final[tuple[_Row, ...]] = (
     # VBS enclaves.
     (_STRING, _INCOMING, "enclaveAuthorId enclaveImageId enclaveOwnerId enclaveFamilyId"),
     (_INTEGER, _INCOMING, "enclaveSvn enclavePlatformSvn enclaveFlags"),
+    (_STRING, _BOTH, "x-assay-request-key-binding"),
     (_OBJECT, _TOKEN, "cnf"),
     (_STRING, _TOKEN, "rp_data ver"),
     (_INTEGER, _CONFIGURATION, "report_validity_in_minutes"),

@@ -36,6 +36,7 @@ from assay.errors import (
 from assay.policy import PolicyProblem, PolicySyntaxError, RuleRecord
 from assay.service.attestation import PolicyRefusalError
 from assay.service.instance_options import PolicyExplanations
+from assay.service.tpm_attestation import NoTpmPolicyError
 
 _MAX_MESSAGE: Final = 2000
 _MAX_DETAILS: Final = 32
@@ -228,13 +229,26 @@ def _malformed_request(error: AssayError) -> ErrorAnswer:
     )
 
 
+def _no_tpm_policy(error: AssayError) -> ErrorAnswer:
+    # Code and message are recorded, space and all.
+    return ErrorAnswer(status=400, code="Bad request", message=error.message)
+
+
 def _bad_evidence(error: AssayError) -> ErrorAnswer:
     return ErrorAnswer(
         status=400,
         code="InvalidParameter",
-        inner_code="InvalidQuote",
+        inner_code=_inner_code(error.findings),
         message=f"the evidence is not accepted: {error.message}",
         details=_details(error.findings),
+    )
+
+
+def _inner_code(findings: Sequence[Finding]) -> str:
+    """What the first finding is about, in one word for programs."""
+    check = findings[0].check if findings else ""
+    return next(
+        (word for start, word in _INNER_CODES.items() if check.startswith(start)), "InvalidQuote"
     )
 
 
@@ -419,6 +433,23 @@ def _text(text: str) -> str:
     return shown.encode("utf-8", "replace").decode("utf-8")
 
 
+_INNER_CODES: Final = {
+    "tpm.quote.nonce": "QuoteNonceMismatch",
+    "tpm.quote.pcr": "PcrDigestMismatch",
+    "tpm.quote.": "QuoteSignatureInvalid",
+    "tpm.signature.": "QuoteSignatureInvalid",
+    "tpm.certify.": "KeyCertificationInvalid",
+    "tpm.request_key.": "RequestKeyNotBound",
+    "tpm.aik_certificate.": "AikCertificateInvalid",
+    "tpm.event_log.": "EventLogReplayMismatch",
+    "tpm.enclave_report.": "VbsReportInvalid",
+    "tpm.boot.": "BootAttestationInvalid",
+    "tpm.service_context.": "ServiceContextInvalid",
+    "tpm.ek": "EndorsementKeyNotTrusted",
+    "tpm.": "InvalidRequest",
+}
+"""By the start of a finding's code; of several that fit, the first."""
+
 _CLOSING: Final = frozenset(
     {
         Refusal.HTTP,
@@ -447,6 +478,7 @@ _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer
     (PolicyError, _failed_policy),
     (TokenError, _refused_operation),
     (UntrustedSignerError, _untrusted_signer),
+    (NoTpmPolicyError, _no_tpm_policy),
     (OperationRefusedError, _refused_operation),
     (UnknownInstanceError, _unknown_instance),
     (SettingsError, _unusable_instance),

@@ -33,6 +33,21 @@ from assay.token.owner_signing import (
     sign_owner_token,
     unsecured_owner_token,
 )
+from assay.token.report import (
+    REPORT_JTI_BYTES,
+    REPORT_VALIDITY,
+    ReportSigner,
+    report_claims,
+    sign_report,
+)
+from assay.token.sealed_context import (
+    CONTEXT_LIFETIME,
+    ContextKey,
+    ContextScope,
+    Purpose,
+    open_context,
+    seal_context,
+)
 from assay.token.verify import (
     TokenExpectations,
     UnverifiedToken,
@@ -43,11 +58,18 @@ from assay.token.verify import (
 
 __all__ = [
     "ATTESTATION_LIFETIME",
+    "CONTEXT_LIFETIME",
     "MAX_OWNER_TOKEN_CHARACTERS",
+    "REPORT_JTI_BYTES",
+    "REPORT_VALIDITY",
     "RESET_PAYLOAD",
     "UNSET_POLICY",
+    "ContextKey",
+    "ContextScope",
     "KeySet",
     "OwnerToken",
+    "Purpose",
+    "ReportSigner",
     "TokenExpectations",
     "UnverifiedToken",
     "VerificationKey",
@@ -56,6 +78,7 @@ __all__ = [
     "attestation_claims",
     "certificate_payload",
     "jwks",
+    "open_context",
     "openid_configuration",
     "parse_key_set",
     "policy_answer",
@@ -66,7 +89,10 @@ __all__ = [
     "read_owner_token",
     "read_policy_text",
     "read_unverified",
+    "report_claims",
+    "seal_context",
     "sign_owner_token",
+    "sign_report",
     "sign_token",
     "signer_changed",
     "signer_jwk",

@@ -134,7 +134,7 @@ def _opened(text: str, find_key: Callable[[str], ContextKey | None], scope: Cont
 def _invalid() -> UntrustedEvidenceError:
     finding = Finding(
         check=_CODE,
-        expected=f"a context of this instance, at most {CONTEXT_LIFETIME.seconds // 60} minutes old",
+        expected=f"a context of this instance, at most {CONTEXT_LIFETIME} old",
         actual="one that is invalid or expired",
         hint="begin again",
     )
