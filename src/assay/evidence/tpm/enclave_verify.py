@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -29,7 +28,7 @@ class VerifiedEnclave:
 
 
 def verify_enclave(
-    report: EnclaveReport, *, signing_keys: Iterable[rsa.RSAPublicKey], text: bytes
+    report: EnclaveReport, *, signing_key: rsa.RSAPublicKey, text: bytes
 ) -> VerifiedEnclave:
     """Verify a report.
 
@@ -37,22 +36,13 @@ def verify_enclave(
 
     Args:
         report: The report.
-        signing_keys: Identity keys for signing (IDKS) out of events whose digest covers them, in
-            PCRs that are quoted and replayed.
+        signing_key: The secure kernel's identity key for signing (IDKS), out of the measured log.
         text: What the enclave vouches for, exactly as it was sent.
 
     Raises:
-        UntrustedEvidenceError: No key of the boot signed it, or it vouches for something else.
+        UntrustedEvidenceError: Another key signed it, or it vouches for something else.
     """
-    keys = tuple(signing_keys)
-    if not keys:
-        raise _refused(
-            "tpm.enclave_report.no_signing_key",
-            "a signing key of the secure kernel (VSM_IDKS_INFO) in the measured log",
-            "none",
-            "the platform has to boot with virtualization-based security",
-        )
-    if not any(_signed_by(key, report) for key in keys):
+    if not _signed_by(signing_key, report):
         raise _refused(
             "tpm.enclave_report.signature",
             "a report that the measured secure kernel signed",

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import msgspec
 
 from assay.encoding import JsonValue, encode_base64url
+from assay.evidence.tpm.enclave import parse_enclave_report
+from assay.evidence.tpm.enclave_verify import VerifiedEnclave, verify_enclave
 from assay.evidence.tpm.event_log import EventLog, parse_event_log
+from assay.evidence.tpm.idks import read_idks
 from assay.evidence.tpm.ima_log import ImaLog, parse_ima_log
 from assay.evidence.tpm.log_verify import verify_event_logs
 from assay.evidence.tpm.measured_log import MeasuredLog
@@ -48,6 +51,9 @@ class VerifiedTpmEvidence:
     boot: Boot | None
     """Before the last restart; nothing where there was none."""
 
+    enclave: VerifiedEnclave | None
+    """What sent the request, if it was an enclave."""
+
     @property
     def request(self) -> TpmRequest:
         """What was sent."""
@@ -86,9 +92,15 @@ def verify_evidence(request: TpmRequest, rules: RequestRules) -> VerifiedTpmEvid
     boot = None
     if request.resumed and request.boot is not None and verified.boot is not None:
         boot = _measured(request.boot, verified.boot)
-    return VerifiedTpmEvidence(
-        verified=verified, current=_measured(request.current, verified.current), boot=boot
-    )
+    current = _measured(request.current, verified.current)
+    enclave = None
+    if request.enclave is not None:
+        enclave = verify_enclave(
+            parse_enclave_report(request.enclave.report),
+            signing_key=read_idks(current.log),
+            text=request.enclave.text,
+        )
+    return VerifiedTpmEvidence(verified=verified, current=current, boot=boot, enclave=enclave)
 
 
 def _measured(attestation: PlatformAttestation, quote: VerifiedTpmQuote) -> Boot:
