@@ -142,6 +142,4 @@ def _run(command: Sequence[str]) -> None:
 
 def maker_certificates(made: Manufactured) -> tuple[x509.Certificate, ...]:
     """The maker's certificates."""
-    return tuple(
-        x509.load_pem_x509_certificate(pem) for pem in (*made.roots, *made.intermediates)
-    )
+    return tuple(x509.load_pem_x509_certificate(pem) for pem in (*made.roots, *made.intermediates))

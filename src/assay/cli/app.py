@@ -19,6 +19,7 @@ from assay.cli.commands import (
     simulate,
     token,
     token_auth,
+    tpm,
 )
 from assay.cli.exit_code import exit_code_table
 from assay.cli.root_group import RootGroup
@@ -77,6 +78,7 @@ app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
 app.add_typer(token_auth.app, name="token-auth")
+app.add_typer(tpm.app, name="tpm")
 app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.demo)
 

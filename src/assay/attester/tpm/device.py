@@ -16,21 +16,27 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from assay.attester.errors import AttesterError
 from assay.attester.tpm.command import (
     PASSWORD,
     Authorization,
     CommandCode,
     Response,
+    TpmResponseError,
     decode_response,
     encode_command,
 )
 from assay.attester.tpm.transport import TpmTransport
 from assay.evidence.tpm.algorithms import NULL, HashAlgorithm, SignatureScheme
 from assay.evidence.tpm.buffers import buffer
-from assay.evidence.tpm.public import TpmPublic, parse_public
+from assay.evidence.tpm.public import Attribute, TpmPublic, parse_public
 from assay.evidence.tpm.signature import parse_signature
 from assay.evidence.tpm.verify import SignedStructure
 
+_RETRY: Final = 0x922
+"""TPM_RC_RETRY: the command was not begun, and may be sent again."""
+
+_MAX_RETRIES: Final = 8
 _NULL_HANDLE: Final = 0x40000007
 _NULL: Final = NULL.to_bytes(2, "big")
 _NO_SENSITIVE: Final = buffer(buffer(b"") + buffer(b""))
@@ -87,9 +93,7 @@ class TpmDevice:
             _NO_SENSITIVE + buffer(template) + buffer(b"") + bytes(4),
             [PASSWORD],
         )
-        response = decode_response(
-            CommandCode.CREATE_PRIMARY, self._transport.transmit(command), handle=True
-        )
+        response = self._transmit(CommandCode.CREATE_PRIMARY, command, handle=True)
         try:
             public = parse_public(response.buffer("public"))
             yield LoadedKey(handle=response.handle, public=public)
@@ -168,14 +172,23 @@ class TpmDevice:
         self, aik: LoadedKey, ek: LoadedKey, *, blob: bytes, secret: bytes
     ) -> bytes:
         """The secret that was encrypted for this TPM, if it holds the key that it is for."""
-        with self._endorsement_session() as session:
+        with self._endorsement_authorization(ek) as authorization:
             response = self._run(
                 CommandCode.ACTIVATE_CREDENTIAL,
                 [aik.handle, ek.handle],
                 buffer(blob) + buffer(secret),
-                [PASSWORD, Authorization(session)],
+                [PASSWORD, authorization],
             )
         return response.buffer("certified_information")
+
+    @contextmanager
+    def _endorsement_authorization(self, ek: LoadedKey) -> Iterator[Authorization]:
+        """What lets an endorsement key be used: its password, where it has one, or its policy."""
+        if Attribute.USER_WITH_AUTH in ek.public.attributes:
+            yield PASSWORD
+            return
+        with self._endorsement_session() as session:
+            yield Authorization(session)
 
     @contextmanager
     def _endorsement_session(self) -> Iterator[int]:
@@ -191,7 +204,7 @@ class TpmDevice:
         )
         code = CommandCode.START_AUTH_SESSION
         command = encode_command(code, [_NULL_HANDLE, _NULL_HANDLE], parameters)
-        session = decode_response(code, self._transport.transmit(command), handle=True).handle
+        session = self._transmit(code, command, handle=True).handle
         try:
             self._run(
                 CommandCode.POLICY_SECRET,
@@ -214,7 +227,16 @@ class TpmDevice:
         authorizations: Iterable[Authorization] = (),
     ) -> Response:
         command = encode_command(code, tuple(handles), parameters, tuple(authorizations))
-        return decode_response(code, self._transport.transmit(command))
+        return self._transmit(code, command)
+
+    def _transmit(self, code: CommandCode, command: bytes, *, handle: bool = False) -> Response:
+        for _ in range(_MAX_RETRIES):
+            try:
+                return decode_response(code, self._transport.transmit(command), handle=handle)
+            except TpmResponseError as error:
+                if error.code != _RETRY:
+                    raise
+        raise AttesterError(f"the TPM is busy: it puts {code.name} off again and again")
 
 
 def encode_selection(selection: Mapping[HashAlgorithm, Iterable[int]]) -> bytes:

@@ -60,7 +60,7 @@ def tpm_routes(services: TpmServices, instances: Instances, *, max_depth: int) -
     return [
         route("/attest/tpm", Exchange(services.attestation, max_depth), max_depth),
         route("/attest/tpm/enroll", Enrolment(services.enrolment), _MAX_ENROLMENT_DEPTH),
-        route("/attest/tpm/activate", Activating(services.enrolment), _MAX_ENROLMENT_DEPTH),
+        route("/attest/tpm/activate", Activating(services.enrolment, instances), _MAX_ENROLMENT_DEPTH),
     ]
 
 
@@ -166,10 +166,11 @@ class Enrolment:
 class Activating:
     """The second leg: the secret in, which only that TPM could tell, a certificate out."""
 
-    __slots__ = ("_service",)
+    __slots__ = ("_instances", "_service")
 
-    def __init__(self, service: TpmEnrolmentService) -> None:
+    def __init__(self, service: TpmEnrolmentService, instances: Instances) -> None:
         self._service = service
+        self._instances = instances
 
     def __call__(self, instance: Instance, message: Message) -> Message:
         """Answer one message."""
@@ -181,6 +182,9 @@ class Activating:
                 context=_text(message, "context", "body"),
             ),
         )
+        if instance.aik_authority is None:
+            # The authority is new, and the certificate may be shown at once.
+            self._instances.refresh()
         return {
             "certificate": encode_base64url(issued.certificate),
             "issuer": encode_base64url(issued.issuer),
