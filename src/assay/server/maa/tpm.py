@@ -60,7 +60,9 @@ def tpm_routes(services: TpmServices, instances: Instances, *, max_depth: int) -
     return [
         route("/attest/tpm", Exchange(services.attestation, max_depth), max_depth),
         route("/attest/tpm/enroll", Enrolment(services.enrolment), _MAX_ENROLMENT_DEPTH),
-        route("/attest/tpm/activate", Activating(services.enrolment, instances), _MAX_ENROLMENT_DEPTH),
+        route(
+            "/attest/tpm/activate", Activating(services.enrolment, instances), _MAX_ENROLMENT_DEPTH
+        ),
     ]
 
 
