@@ -184,7 +184,7 @@ def _root_certificate(key: rsa.RSAPrivateKey, at: datetime) -> x509.Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(at - timedelta(days=1))
+        .not_valid_before(at - _LIFETIME)
         .not_valid_after(at + 2 * _LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
