@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from assay.encoding import decode_base64url, encode_base64url, encode_json
 from assay.service.instances import Instance, TpmTrust
+from assay.simulator.tpm.endorsement import SimulatedEndorsement
 from assay.simulator.tpm.platform import SimulatedTpm
 from tests.conftest import AT
 from tests.serving import VERSION, call, make_instance
@@ -48,3 +49,9 @@ def challenge(app: ASGIApp) -> tuple[bytes, str]:
     """A challenge, and its context."""
     payload = received(send(app, {"type": "aikcert"}))["payload"]
     return decode_base64url(payload["challenge"], "challenge"), payload["service_context"]
+
+
+@cache
+def simulated_endorsement() -> SimulatedEndorsement:
+    """The endorsement key of the simulated TPM."""
+    return SimulatedEndorsement.create(simulated_tpm())

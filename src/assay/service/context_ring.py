@@ -101,7 +101,8 @@ class AnsweredChallenges:
     taken once by each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, capacity: int = _MAX_REMEMBERED) -> None:
+        self._capacity = capacity
         self._lock = threading.Lock()
         self._until: OrderedDict[bytes, datetime] = OrderedDict()
 
@@ -113,7 +114,7 @@ class AnsweredChallenges:
             if challenge in self._until:
                 return False
             self._until[challenge] = at + CONTEXT_LIFETIME
-            if len(self._until) > _MAX_REMEMBERED:
+            if len(self._until) > self._capacity:
                 self._until.popitem(last=False)
             return True
 

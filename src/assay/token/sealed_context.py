@@ -113,8 +113,7 @@ def open_context(
         members = parse_json_object(plaintext, "context")
     except (EncodingError, msgspec.DecodeError, InvalidTag):
         raise _invalid() from None
-    expiry = members[_EXPIRY]
-    if not isinstance(expiry, int) or at.timestamp() >= expiry:
+    if at.timestamp() >= int(str(members[_EXPIRY])):
         raise _invalid()
     return members
 

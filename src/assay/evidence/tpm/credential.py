@@ -142,10 +142,10 @@ def make_credential(
     else:
         seed, encrypted = _agree(ek.key, hash_algorithm, ephemeral)
     assert ek.symmetric is not None  # noqa: S101  `check_endorsement_key` saw to it
-    storage = _kdfa(hash_algorithm, seed, b"STORAGE", name, ek.symmetric[1])
+    storage = key_derivation(hash_algorithm, seed, b"STORAGE", name, ek.symmetric[1])
     encryptor = Cipher(algorithms.AES(storage), CFB(bytes(_AES_BLOCK))).encryptor()
     identity = encryptor.update(buffer(secret)) + encryptor.finalize()
-    integrity = _kdfa(hash_algorithm, seed, b"INTEGRITY", b"", hash_algorithm.size * 8)
+    integrity = key_derivation(hash_algorithm, seed, b"INTEGRITY", b"", hash_algorithm.size * 8)
     outer = hmac.HMAC(integrity, hash_algorithm.primitive)
     outer.update(identity + name)
     return Credential(blob=buffer(outer.finalize()) + identity, secret=encrypted)
@@ -168,7 +168,7 @@ def _agree(
     return seed, buffer(x) + buffer(y)
 
 
-def _kdfa(
+def key_derivation(
     hash_algorithm: HashAlgorithm, key: bytes, label: bytes, context: bytes, bits: int
 ) -> bytes:
     """KDFa: SP 800-108 in counter mode."""

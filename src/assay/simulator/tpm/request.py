@@ -191,8 +191,9 @@ def certified_info(tpm: SimulatedTpm, challenge: bytes) -> dict[str, Any]:
 
 
 def platform_claim(tpm: SimulatedTpm, measured: Measurements, extra_data: bytes) -> str:
-    """The claim of the first version, over the first bank."""
-    bank, values = next(iter(measured.pcrs.items()))
+    """The claim of the first version, over the strongest bank."""
+    bank = max(measured.pcrs)
+    values = measured.pcrs[bank]
     quote = tpm.quote({bank: values}, extra_data, clock=measured.clock)
     pcrs = b"".join(values[index] for index in sorted(values))
     numbers = (_MAGIC, 0, int(bank), len(quote.signature), len(quote.attest), len(pcrs))
