@@ -6,26 +6,42 @@ from typing import Any
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.types import ASGIApp
 
 from assay.appraisal import AppraisalSettings, Compatibility
-from assay.encoding import encode_base64url
+from assay.encoding import decode_base64url, encode_base64url
+from assay.evidence.tpm.public import parse_public
 from assay.server.app import create_app
 from assay.server.auth.assembly import open_authorizer
 from assay.server.auth.settings import AuthSettings
+from assay.service.aik_certificate import create_authority, issue_aik_certificate, tpm_names
+from assay.service.instances import TpmTrust, create_instance
 from assay.simulator.tpm.request import RequestDraft, draft_v1, draft_v2
 from assay.token import TokenExpectations, parse_key_set, read_unverified, verify_token
 from tests.conftest import AT
 from tests.serving import (
     ISSUER,
+    VERSION,
     call,
     make_instance,
     make_services,
     make_tpm_services,
     shared_store,
 )
-from tests.tpm import ADDRESS, challenge, received, send, simulated_tpm, tpm_instance
+from tests.tpm import (
+    ADDRESS,
+    challenge,
+    received,
+    send,
+    simulated_endorsement,
+    simulated_tpm,
+    tpm_instance,
+)
 
+_ENROLL = f"/attest/Tpm/enroll{VERSION}"
+_ACTIVATE = f"/attest/Tpm/activate{VERSION}"
 _ISSUING = """version=1.2;
 authorizationrules { => permit(); };
 issuancerules {
@@ -302,3 +318,89 @@ def test_an_address_without_a_version_is_refused() -> None:
     answer = call(_app(), "POST", "/attest/Tpm", json=data)
 
     assert _error(answer)["code"] == "ApiVersionUnspecified"
+
+
+def test_an_attestation_key_is_certified_in_two_steps() -> None:
+    app = _app()
+    tpm, endorsement = simulated_tpm(), simulated_endorsement()
+    aik = encode_base64url(tpm.aik_public)
+
+    offer = call(
+        app,
+        "POST",
+        _ENROLL,
+        json={
+            "ek_certificate": encode_base64url(endorsement.certificate),
+            "ek_public": encode_base64url(endorsement.public),
+            "aik_public": aik,
+        },
+    ).json()
+    secret = endorsement.activate(
+        parse_public(tpm.aik_public).name,
+        blob=decode_base64url(offer["credential_blob"], "blob"),
+        secret=decode_base64url(offer["secret"], "secret"),
+    )
+    issued = call(
+        app,
+        "POST",
+        _ACTIVATE,
+        json={
+            "aik_public": aik,
+            "secret": encode_base64url(secret or b""),
+            "context": offer["context"],
+        },
+    ).json()
+
+    certificate = x509.load_der_x509_certificate(decode_base64url(issued["certificate"], "cert"))
+    issuer = x509.load_der_x509_certificate(decode_base64url(issued["issuer"], "issuer"))
+    certificate.verify_directly_issued_by(issuer)
+    assert certificate.public_key() == tpm.aik.public_key()
+
+
+def test_an_instance_trusts_its_own_authority() -> None:
+    authority = create_authority("test", at=AT)
+    tpm = simulated_tpm()
+    certificate = issue_aik_certificate(authority, tpm.aik.public_key(), tpm_names(None), at=AT)
+    der = authority.certificate.public_bytes(Encoding.DER)
+    definition = replace(tpm_instance().definition, tpm=TpmTrust())
+    app = create_app(
+        make_services(instance=create_instance(definition, tpm_instance().keys, aik_authority=der))
+    )
+    draft = _answered(app)
+    draft.current["aik_cert"] = encode_base64url(certificate)
+
+    assert _report(app, draft)
+
+
+def test_a_tpm_that_nobody_knows_is_not_certified() -> None:
+    app = _app()
+    body = {
+        "ek_public": encode_base64url(simulated_endorsement().public),
+        "aik_public": encode_base64url(simulated_tpm().aik_public),
+    }
+
+    answer = call(app, "POST", _ENROLL, json=body)
+
+    assert _error(answer)["innererror"] == {"code": "EndorsementKeyNotTrusted"}
+
+
+@pytest.mark.parametrize("body", [{}, {"ek_public": "?", "aik_public": ""}, {"ek_public": 1}])
+def test_an_enrolment_of_another_form_is_refused(body: dict[str, object]) -> None:
+    answer = call(_app(), "POST", _ENROLL, json=body)
+
+    assert _error(answer)["innererror"] == {"code": "InvalidRequest"}
+
+
+def test_a_report_says_who_signed_the_policy_and_no_nonce_where_none_was_sent() -> None:
+    instance = tpm_instance()
+    assert instance.tpm_policy is not None
+    signed = replace(instance, tpm_policy=replace(instance.tpm_policy, signer={"kty": "RSA"}))
+    app = create_app(make_services(instance=signed))
+    draft = _answered(app)
+    draft.data["rp_data"] = ""
+
+    claims = read_unverified(_report(app, draft)).claims
+
+    assert claims["x-ms-policy-signer"] == {"kty": "RSA"}
+    assert "rp_data" not in claims
+    assert "nonce" not in claims
