@@ -435,7 +435,11 @@ def _text(text: str) -> str:
 
 _INNER_CODES: Final = {
     "tpm.quote.nonce": "QuoteNonceMismatch",
-    "tpm.quote.pcr": "PcrDigestMismatch",
+    "tpm.quote.pcr_digest": "PcrDigestMismatch",
+    "tpm.quote.pcr_selection": "PcrDigestMismatch",
+    "tpm.quote.pcr_size": "PcrDigestMismatch",
+    "tpm.quote.pcr_mask": "RequiredPcrsMissing",
+    "tpm.quote.no_pcrs": "RequiredPcrsMissing",
     "tpm.quote.": "QuoteSignatureInvalid",
     "tpm.signature.": "QuoteSignatureInvalid",
     "tpm.certify.": "KeyCertificationInvalid",

@@ -21,7 +21,7 @@ _HEADER_SIZE: Final = 10
 _PASSWORD: Final = 0x40000009
 _CONTINUE: Final = b"\x01"
 _MAX_BUFFER: Final = 2048
-_CHECK: Final = "tpm.response.format"
+_CHECK: Final = "attester.response"
 
 
 class CommandCode(IntEnum):
