@@ -83,9 +83,7 @@ class SocketTransport:
             if separator and port.isdecimal():
                 self._socket = socket.create_connection((host.strip("[]"), int(port)), _SECONDS)
             else:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                self._socket.settimeout(_SECONDS)
-                self._socket.connect(address)
+                self._socket = _connected(address)
         except OSError as error:
             raise AttesterError(f"no TPM answers at {address}: {error}") from error
 
@@ -113,3 +111,14 @@ class SocketTransport:
                 raise AttesterError(f"the TPM at {self._address} has gone")
             data += part
         return data
+
+
+def _connected(path: str) -> socket.socket:
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    found.settimeout(_SECONDS)
+    try:
+        found.connect(path)
+    except OSError:
+        found.close()
+        raise
+    return found
