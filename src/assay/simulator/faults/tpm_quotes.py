@@ -156,6 +156,7 @@ def _below(
     usage: str = "",
     ca: bool = True,
     intermediates: int = 1,
+    bits: int = 2048,
 ) -> Callable[[SimulatedTpm], TpmAttempt]:
     """A certificate below authorities that the operator names and that are not fit."""
 
@@ -163,7 +164,7 @@ def _below(
         issuer, issuer_key = tpm.root.subject, tpm.root_key
         between = []
         for number in range(intermediates):
-            key = generate_key()
+            key = generate_key(bits)
             builder = _builder(tpm, key.public_key(), issuer, f"authority {number}")
             builder = builder.add_extension(
                 x509.BasicConstraints(ca=ca, path_length=path_length if ca else None),
@@ -344,6 +345,7 @@ TPM_QUOTE_FAULTS: Final = (
         _CHAIN,
         _certificate(lambda tpm, builder: _purpose(builder).sign(tpm.root_key, hashes.SHA224())),
     ),
+    TpmFault("authority-with-a-weak-key", _CHAIN, _below(bits=1024)),
     TpmFault("authority-that-is-none", _CHAIN, _below(ca=False)),
     TpmFault("authorities-too-many-below", _CHAIN, _below(0, intermediates=2)),
     TpmFault(

@@ -18,7 +18,13 @@ from assay.simulator.faults.tpm_attempt import (
     with_draft,
     with_text,
 )
-from assay.simulator.tpm.platform import FIRST_CLOCK, SimulatedTpm, generate_key, jwk
+from assay.simulator.tpm.platform import (
+    FIRST_CLOCK,
+    SimulatedTpm,
+    generate_key,
+    jwk,
+    untouched_pcrs,
+)
 from assay.simulator.tpm.request import (
     Measurements,
     RequestDraft,
@@ -27,7 +33,12 @@ from assay.simulator.tpm.request import (
     draft_v2,
     sign_jws,
 )
-from assay.simulator.tpm.structures import SIGNING_ATTRIBUTES, public_area
+from assay.simulator.tpm.structures import (
+    SIGNING_ATTRIBUTES,
+    AttestHead,
+    public_area,
+    quote_body,
+)
 
 _JWS: Final = "tpm.request.jws"
 _FORMAT: Final = "tpm.request.format"
@@ -152,6 +163,17 @@ def _booted_by_another(tpm: SimulatedTpm) -> TpmAttempt:
     return tpm_attempt(tpm, draft.sign())
 
 
+def _booted_under_another_name(tpm: SimulatedTpm) -> TpmAttempt:
+    draft = draft_v2(tpm, measured=Measurements(clock=_LATER), boot=Measurements(clock=FIRST_CLOCK))
+    head = AttestHead(qualified_signer=b"another", extra_data=b"boot")
+    pcrs = {HashAlgorithm.SHA256: untouched_pcrs()}
+    quote = tpm.signed(head.encode(quote_body(pcrs, HashAlgorithm.SHA256)))
+    boot = draft.data["tpm_att_data"]["boot_attestation"]
+    boot["quote"] = encode_base64url(quote.attest)
+    boot["signature"] = encode_base64url(quote.signature)
+    return tpm_attempt(tpm, draft.sign())
+
+
 def _first_version(edit: Any) -> Any:  # noqa: ANN401  a function of a claim
     def apply(tpm: SimulatedTpm) -> TpmAttempt:
         draft = draft_v1(tpm)
@@ -255,6 +277,7 @@ TPM_REQUEST_FAULTS: Final = (
     TpmFault(
         "certified-before", "tpm.certify.nonce", with_draft(_certified_before, certified=True)
     ),
+    TpmFault("boot-other-name", "tpm.boot.signer", _booted_under_another_name),
     TpmFault("boot-other-key", "tpm.boot.signer", _booted_by_another),
     TpmFault(
         "boot-other-cycle",

@@ -118,9 +118,9 @@ class SimulatedTpm:
         return public_area(self.request_key.public_key(), attributes=attributes)
 
 
-def generate_key() -> rsa.RSAPrivateKey:
-    """A key of the size that TPMs make."""
-    return rsa.generate_private_key(_EXPONENT, _KEY_BITS)
+def generate_key(bits: int = _KEY_BITS) -> rsa.RSAPrivateKey:
+    """A key, of the size that TPMs make unless another is asked for."""
+    return rsa.generate_private_key(_EXPONENT, bits)
 
 
 def untouched_pcrs(bank: HashAlgorithm = HashAlgorithm.SHA256) -> dict[int, bytes]:
