@@ -111,7 +111,7 @@ def open_context(
     try:
         plaintext = _opened(text, find_key, scope)
         members = parse_json_object(plaintext, "context")
-    except (EncodingError, msgspec.DecodeError, InvalidTag):
+    except (EncodingError, msgspec.ValidationError, InvalidTag):
         raise _invalid() from None
     if at.timestamp() >= int(str(members[_EXPIRY])):
         raise _invalid()
@@ -121,7 +121,8 @@ def open_context(
 def _opened(text: str, find_key: Callable[[str], ContextKey | None], scope: ContextScope) -> bytes:
     if len(text) > _MAX_CHARACTERS:
         raise InvalidTag
-    envelope = msgspec.json.decode(decode_base64url(text, "service_context"), type=_Envelope)
+    document = parse_json_object(decode_base64url(text, "service_context"), "service_context")
+    envelope = msgspec.convert(document, _Envelope)
     protected = decode_base64url(envelope.protected, "ProtectedContext")
     key = find_key(envelope.key_name)
     if key is None or len(protected) < _NONCE_SIZE:

@@ -29,6 +29,16 @@ _RSA_BITS: Final = range(2048, 8193)
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _ANY_USAGE: Final = x509.ObjectIdentifier("2.5.29.37.0")
+_FIELDS: Final = (
+    "subject",
+    "issuer",
+    "extensions",
+    "signature_algorithm_oid",
+    "not_valid_before_utc",
+    "not_valid_after_utc",
+)
+"""`cryptography` parses them late, where no error is expected."""
+
 _KNOWN_EXTENSIONS: Final = frozenset(
     {
         ExtensionOID.KEY_USAGE,
@@ -74,7 +84,7 @@ def read_certificate(data: bytes, profile: PathProfile) -> x509.Certificate:
         )
     try:
         certificate = x509.load_der_x509_certificate(data)
-        for field in ("subject", "issuer", "extensions", "signature_algorithm_oid"):
+        for field in _FIELDS:
             getattr(certificate, field)
         certificate.public_key()
     except PARSE_ERRORS as error:

@@ -59,6 +59,7 @@ def test_no_two_are_the_same() -> None:
         "e30",
         "x" * 5000,
         encode_base64url(b"{"),
+        encode_base64url(b'{"ProtectionKeyName":"\xff","ProtectedContext":""}'),
         _with(ProtectionKeyName="CD" * 32),
         _with(ProtectedContext="AAAA"),
         _with(ProtectedContext="?"),

@@ -113,6 +113,8 @@ class Exchange:
         except EncodingError as error:
             raise RequestError(error.message) from error
         wrapped = "payload" in document
+        if wrapped and len(document) > 1:
+            raise RequestError(f"data: expected 'payload' alone, got {len(document)} members")
         payload = document["payload"] if wrapped else document
         if not isinstance(payload, dict):
             raise RequestError(f"data.payload: expected an object, got {json_type(payload)}")
@@ -134,6 +136,8 @@ class Exchange:
                 "service_context": challenge.service_context,
             }
         request = _text(payload, "request", "data.payload")
+        if len(payload) > 1:
+            raise RequestError(f"data.payload: expected 'request' alone, got {len(payload)}")
         return {"report": self._service.attest(instance, request).report}
 
 

@@ -42,6 +42,7 @@ from tests.tpm import (
 
 _ENROLL = f"/attest/Tpm/enroll{VERSION}"
 _ACTIVATE = f"/attest/Tpm/activate{VERSION}"
+_TWO = b'{"data":"eyJwYXlsb2FkIjp7fSwieCI6MX0"}'
 _ISSUING = """version=1.2;
 authorizationrules { => permit(); };
 issuancerules {
@@ -259,6 +260,7 @@ def test_a_policy_that_fails_is_told() -> None:
         {"type": "aikcert", "more": 1},
         {"type": 1},
         {"request": 1},
+        {"request": "a.b.c", "more": 1},
         {},
         [],
     ],
@@ -272,7 +274,16 @@ def test_a_message_of_another_form_is_refused(payload: object) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[]", b"{", b'{"data":1}', b"{}", b'{"data":"?"}', b'{"data":"e30="}', b'{"data":"W10"}'],
+    [
+        b"[]",
+        b"{",
+        b'{"data":1}',
+        b"{}",
+        b'{"data":"?"}',
+        b'{"data":"e30="}',
+        b'{"data":"W10"}',
+        _TWO,
+    ],
 )
 def test_a_body_of_another_form_is_refused(body: bytes) -> None:
     headers = {"content-type": "application/json"}
@@ -320,8 +331,7 @@ def test_an_address_without_a_version_is_refused() -> None:
     assert _error(answer)["code"] == "ApiVersionUnspecified"
 
 
-def test_an_attestation_key_is_certified_in_two_steps() -> None:
-    app = _app()
+def _enrolled(app: ASGIApp) -> dict[str, Any]:
     tpm, endorsement = simulated_tpm(), simulated_endorsement()
     aik = encode_base64url(tpm.aik_public)
 
@@ -340,7 +350,7 @@ def test_an_attestation_key_is_certified_in_two_steps() -> None:
         blob=decode_base64url(offer["credential_blob"], "blob"),
         secret=decode_base64url(offer["secret"], "secret"),
     )
-    issued = call(
+    issued: dict[str, Any] = call(
         app,
         "POST",
         _ACTIVATE,
@@ -350,11 +360,16 @@ def test_an_attestation_key_is_certified_in_two_steps() -> None:
             "context": offer["context"],
         },
     ).json()
+    return issued
+
+
+def test_an_attestation_key_is_certified_in_two_steps() -> None:
+    issued = _enrolled(_app())
 
     certificate = x509.load_der_x509_certificate(decode_base64url(issued["certificate"], "cert"))
     issuer = x509.load_der_x509_certificate(decode_base64url(issued["issuer"], "issuer"))
     certificate.verify_directly_issued_by(issuer)
-    assert certificate.public_key() == tpm.aik.public_key()
+    assert certificate.public_key() == simulated_tpm().aik.public_key()
 
 
 def test_an_instance_trusts_its_own_authority() -> None:
@@ -404,3 +419,15 @@ def test_a_report_says_who_signed_the_policy_and_no_nonce_where_none_was_sent() 
     assert claims["x-ms-policy-signer"] == {"kty": "RSA"}
     assert "rp_data" not in claims
     assert "nonce" not in claims
+
+
+def test_a_second_certificate_comes_from_the_authority_that_is_there() -> None:
+    authority = create_authority("test", at=AT).certificate.public_bytes(Encoding.DER)
+    instance = create_instance(
+        tpm_instance().definition, tpm_instance().keys, aik_authority=authority
+    )
+    app = create_app(make_services(instance=instance))
+
+    issuers = {_enrolled(app)["issuer"] for _ in range(2)}
+
+    assert len(issuers) == 1
