@@ -19,6 +19,7 @@ from assay.evidence.format import AttestationType
 from assay.policy import compile_policy, default_policy
 from assay.simulator import SimulatedPlatform, save_platform
 from benchmarks.attestation import distinct_requests, repeating_requests
+from benchmarks.event_log import event_log_steps, log_bytes
 from benchmarks.floor import Floor, Rate, is_noisy, mean, measure, measure_floor, spread
 from benchmarks.load import run_load
 from benchmarks.policy import QUERIES, RULES, tpm_claims, tpm_policy
@@ -68,6 +69,7 @@ def main() -> None:
     platform = SimulatedPlatform.create(now())
     _verification(report, platform)
     _policy(report, platform)
+    _event_log(report)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_platform(platform, folder / "platform")
@@ -109,6 +111,12 @@ def _policy(report: Report, platform: SimulatedPlatform) -> None:
     report.plain(what, f"{evaluation.microseconds / 1000:.2f} ms")
     whole = measure(lambda: appraise(request, context))
     report.plain("appraisal without signing, all remembered", f"{whole.microseconds:.0f} us")
+
+
+def _event_log(report: Report) -> None:
+    what = f"boot log of {log_bytes() / 1000:.0f} KB and a policy of {RULES} rules"
+    for step, rate in event_log_steps().items():
+        report.plain(f"{what}: {step}", f"{rate.microseconds / 1000:.2f} ms")
 
 
 def _attestation(

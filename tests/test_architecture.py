@@ -26,6 +26,7 @@ TRUSTED: Final = {
     "Verified": re.compile(r"evidence/.*verify\.py"),
     "VerifiedCollateral": re.compile(r"endorsements/intel\.py"),
     "VerifiedCrl": re.compile(r"x509/crl\.py"),
+    "MeasuredLog": re.compile(r"evidence/tpm/log_verify\.py"),
 }
 
 CODE: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*){2}")

@@ -119,6 +119,10 @@ class Reader:
         """The bytes that have been read, from the start."""
         return self._data[: self._offset]
 
+    def since(self, offset: int) -> bytes:
+        """The bytes that have been read from `offset` on, an earlier value of the property."""
+        return self._data[offset : self._offset]
+
     @property
     def remaining(self) -> int:
         """How many bytes are left in the innermost open block."""

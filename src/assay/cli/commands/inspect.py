@@ -16,12 +16,13 @@ def inspect(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="Evidence, collateral (file or directory), a token, a key set, certificates.",
+            help="Evidence, an event log, collateral (file or directory), a token, keys, "
+            "certificates.",
         ),
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Decode evidence, collateral, tokens and certificates. Nothing is verified."""
+    """Decode evidence, event logs, collateral, tokens and certificates. Nothing is verified."""
     from assay.cli.inspection import inspect_path
     from assay.cli.render import WARNING, Answer, print_json
 

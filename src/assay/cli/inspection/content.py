@@ -10,6 +10,12 @@ from typing import Final
 from assay.cli.evidence_file import decode_evidence
 from assay.cli.inspection.certificates import certificates_members
 from assay.cli.inspection.documents import collateral_members, token_members
+from assay.cli.inspection.event_log import (
+    event_log_members,
+    ima_log_members,
+    is_event_log,
+    is_ima_log,
+)
 from assay.cli.inspection.quote import open_enclave_members, quote_members
 from assay.encoding import EncodingError, JsonValue, parse_json_object
 from assay.endorsements.bundle import BUNDLE_START, open_bundle
@@ -100,6 +106,10 @@ def _certificates(content: bytes) -> Inspection:
 def _evidence(content: bytes) -> Inspection:
     file = decode_evidence(content)
     members: dict[str, JsonValue] = {"encoding": file.encoding.value}
+    if is_event_log(file.data):
+        return Inspection(kind="TPM event log", members=members | event_log_members(file.data))
+    if is_ima_log(file.data):
+        return Inspection(kind="kernel's event log", members=members | ima_log_members(file.data))
     if file.attestation_type is AttestationType.OPEN_ENCLAVE:
         members |= open_enclave_members(parse_evidence(file.data))
         return Inspection(kind="Open Enclave evidence", members=members)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from assay.endorsements.bundle import BundleEntry, export_bundle
 from assay.endorsements.platform import PckCa
+from assay.evidence.tpm.algorithms import HashAlgorithm
 from assay.keys import SigningAlgorithm
 from assay.keys.software import generate_key
 from assay.simulator import openenclave
+from assay.simulator.linux_boot import kernel_measurements
+from assay.simulator.measured_boot import BootDraft
 from assay.simulator.pck_extension import OID_SGX_EXTENSION
 from assay.simulator.pki import SimulatedPki, pck_profile
 from assay.simulator.pki import generate_key as generate_ec_key
+from assay.simulator.uefi_boot import separator
+from assay.simulator.windows_boot import windows_boot
 from assay.token import jwks, sign_token, signing_certificate
 from tests.conftest import AT
 from tests.unit.cli.conftest import Files, Run
@@ -247,3 +253,74 @@ def test_what_cannot_be_decoded_is_one_sentence(
     assert outcome.out == ""
     assert sentence in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_an_event_log_shows_where_it_leads_and_what_it_says(run: Run, tmp_path: Path) -> None:
+    boot = windows_boot()
+    log = tmp_path / "boot.log"
+    log.write_bytes(boot.encode() + bytes(16))
+
+    report = run("inspect", log, "--json").json
+    shown = run("inspect", log)
+
+    assert report["kind"] == "TPM event log"
+    assert (report["layout"], report["banks"]) == ("crypto-agile", ["SHA1", "SHA256"])
+    assert (report["records"], report["padding_bytes"]) == (len(boot.events) + 1, 16)
+    registers = boot.registers()[HashAlgorithm.SHA256]
+    assert report["registers"]["SHA256"]["PCR 7"] == registers[7].hex()
+    assert report["events"][-1]["ProcessedData"] == {
+        "Data": "Exit Boot Services Returned with Success"
+    }
+    assert shown.out.startswith("TPM event log - unverified")
+    assert "EVENT_TRUSTBOUNDARY" in shown.out
+
+
+def test_a_log_of_sha1_is_shown_in_base64_too(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "boot.txt"
+    log.write_bytes(base64.b64encode(replace(windows_boot(), is_legacy=True).encode()))
+
+    report = run("inspect", log, "--json").json
+
+    assert report["encoding"] == "base64 text"
+    assert (report["layout"], report["banks"]) == ("SHA-1", ["SHA1"])
+
+
+def test_a_log_that_no_boot_writes_shows_its_problems(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "boot.log"
+    log.write_bytes(BootDraft(events=(separator(4), separator(4))).encode())
+
+    report = run("inspect", log, "--json").json
+
+    assert report["problems"][0].startswith("tpm.event_log.separator: ")
+    assert report["events"][1] == {"sequence": 1, "pcr": 4, "type": "EV_SEPARATOR", "bytes": 4}
+    assert "registers" not in report
+
+
+def test_a_log_without_a_bank_says_so(run: Run, tmp_path: Path) -> None:
+    head = BootDraft(events=()).encode()
+    without_digests = b"".join(one.to_bytes(4, "little") for one in (4, 1, 0, 0))
+    log = tmp_path / "boot.log"
+    log.write_bytes(head + without_digests)
+
+    assert "no bank" in run("inspect", log, "--json").json["problem"]
+
+
+def test_the_kernels_log_is_shown(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "ima.log"
+    log.write_bytes(b"".join(one.encode() for one in kernel_measurements()))
+
+    report = run("inspect", log, "--json").json
+
+    assert report["kind"] == "kernel's event log"
+    assert report["records"] == 3
+    assert report["events"][-1]["ProcessedData"]["KernelVersion"] == "6.8.0-31-generic"
+
+
+def test_a_log_that_does_not_parse_is_refused(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "boot.log"
+    log.write_bytes(windows_boot().encode()[:-1])
+
+    outcome = run("inspect", log)
+
+    assert outcome.exit_code == 4
+    assert "log.event.data" in outcome.err
