@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias, final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey, RSAKey
 
 from assay.encoding import (
@@ -53,6 +54,12 @@ class VerificationKey:
     """The one algorithm that the set binds the key to, where it does."""
 
     key: RSAKey | ECKey
+
+    public_key: PublicKey
+    """The same as `cryptography` has it."""
+
+    certificate: bytes | None = None
+    """What the key came in, in DER. Nobody vouches for it but what may be inside it."""
 
 
 @final
@@ -107,8 +114,17 @@ def _key(kid: str, jwk: Mapping[str, JsonValue]) -> VerificationKey:
     algorithm = jwk.get("alg")
     if algorithm is not None and not isinstance(algorithm, str):
         raise _UnusableKeyError("its algorithm is not a string")
-    kind, key = _import(jwk.get("kty"), _public_key(jwk))
-    return VerificationKey(kid=kid, kind=kind, algorithm=algorithm, key=key)
+    certificate = _certificate(jwk["x5c"]) if "x5c" in jwk else None
+    public_key = _public_key(jwk, certificate)
+    kind, key = _import(jwk.get("kty"), public_key)
+    return VerificationKey(
+        kid=kid,
+        kind=kind,
+        algorithm=algorithm,
+        key=key,
+        public_key=public_key,
+        certificate=certificate and certificate.public_bytes(Encoding.DER),
+    )
 
 
 def _import(kty: JsonValue, public_key: PublicKey) -> tuple[KeyKind, RSAKey | ECKey]:
@@ -132,8 +148,8 @@ def _import(kty: JsonValue, public_key: PublicKey) -> tuple[KeyKind, RSAKey | EC
             raise _UnusableKeyError(f"its curve is {public_key.curve.name}")
 
 
-def _public_key(jwk: Mapping[str, JsonValue]) -> PublicKey:
-    certified = _certified_key(jwk["x5c"]) if "x5c" in jwk else None
+def _public_key(jwk: Mapping[str, JsonValue], certificate: x509.Certificate | None) -> PublicKey:
+    certified = None if certificate is None else _certified_key(certificate)
     if not jwk.keys() & {"n", "e", "crv", "x", "y"}:
         if certified is None:
             raise _UnusableKeyError("it has neither x5c nor a bare key that is understood")
@@ -145,13 +161,19 @@ def _public_key(jwk: Mapping[str, JsonValue]) -> PublicKey:
     return bare
 
 
-def _certified_key(x5c: JsonValue) -> PublicKey:
+def _certificate(x5c: JsonValue) -> x509.Certificate:
     if not isinstance(x5c, list) or not x5c or not isinstance(x5c[0], str):
         raise _UnusableKeyError("its x5c is not an array of certificates")
     try:
-        certificate = x509.load_der_x509_certificate(decode_base64(x5c[0], "x5c"))
+        return x509.load_der_x509_certificate(decode_base64(x5c[0], "x5c"))
+    except (EncodingError, ValueError) as error:
+        raise _UnusableKeyError("its certificate does not parse") from error
+
+
+def _certified_key(certificate: x509.Certificate) -> PublicKey:
+    try:
         key = certificate.public_key()
-    except (EncodingError, ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise _UnusableKeyError("its certificate does not parse") from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise _UnusableKeyError("its certificate has a key of another kind than RSA or EC")
