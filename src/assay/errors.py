@@ -119,6 +119,13 @@ class SettingsError(AssayError):
     """The settings do not fit together or name what is not there. The operator must act."""
 
 
+class RequirementError(SettingsError):
+    """A requirement on a token's claims that no token could ever be judged by.
+
+    Whoever wrote it must act.
+    """
+
+
 class StoreUnavailableError(AssayError):
     """The database cannot do what is asked: locked, read-only, full, broken, or of a newer schema.
 

@@ -123,7 +123,7 @@ def _key(kid: str, jwk: Mapping[str, JsonValue]) -> VerificationKey:
         algorithm=algorithm,
         key=key,
         public_key=public_key,
-        certificate=certificate and certificate.public_bytes(Encoding.DER),
+        certificate=None if certificate is None else certificate.public_bytes(Encoding.DER),
     )
 
 

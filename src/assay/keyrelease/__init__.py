@@ -1,0 +1,1 @@
+"""Secrets released to enclaves that attest."""
