@@ -14,7 +14,6 @@ from typing import Final, Literal, TypeAlias, final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey, RSAKey
 
 from assay.encoding import (
@@ -114,8 +113,8 @@ def _key(kid: str, jwk: Mapping[str, JsonValue]) -> VerificationKey:
     algorithm = jwk.get("alg")
     if algorithm is not None and not isinstance(algorithm, str):
         raise _UnusableKeyError("its algorithm is not a string")
-    certificate = _certificate(jwk["x5c"]) if "x5c" in jwk else None
-    public_key = _public_key(jwk, certificate)
+    certificate, certified = _certified_key(jwk["x5c"]) if "x5c" in jwk else (None, None)
+    public_key = _public_key(jwk, certified)
     kind, key = _import(jwk.get("kty"), public_key)
     return VerificationKey(
         kid=kid,
@@ -123,7 +122,7 @@ def _key(kid: str, jwk: Mapping[str, JsonValue]) -> VerificationKey:
         algorithm=algorithm,
         key=key,
         public_key=public_key,
-        certificate=None if certificate is None else certificate.public_bytes(Encoding.DER),
+        certificate=certificate,
     )
 
 
@@ -148,8 +147,7 @@ def _import(kty: JsonValue, public_key: PublicKey) -> tuple[KeyKind, RSAKey | EC
             raise _UnusableKeyError(f"its curve is {public_key.curve.name}")
 
 
-def _public_key(jwk: Mapping[str, JsonValue], certificate: x509.Certificate | None) -> PublicKey:
-    certified = None if certificate is None else _certified_key(certificate)
+def _public_key(jwk: Mapping[str, JsonValue], certified: PublicKey | None) -> PublicKey:
     if not jwk.keys() & {"n", "e", "crv", "x", "y"}:
         if certified is None:
             raise _UnusableKeyError("it has neither x5c nor a bare key that is understood")
@@ -161,23 +159,18 @@ def _public_key(jwk: Mapping[str, JsonValue], certificate: x509.Certificate | No
     return bare
 
 
-def _certificate(x5c: JsonValue) -> x509.Certificate:
+def _certified_key(x5c: JsonValue) -> tuple[bytes, PublicKey]:
+    """The first certificate in DER, and its key."""
     if not isinstance(x5c, list) or not x5c or not isinstance(x5c[0], str):
         raise _UnusableKeyError("its x5c is not an array of certificates")
     try:
-        return x509.load_der_x509_certificate(decode_base64(x5c[0], "x5c"))
-    except (EncodingError, ValueError) as error:
-        raise _UnusableKeyError("its certificate does not parse") from error
-
-
-def _certified_key(certificate: x509.Certificate) -> PublicKey:
-    try:
-        key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+        der = decode_base64(x5c[0], "x5c")
+        key = x509.load_der_x509_certificate(der).public_key()
+    except (EncodingError, ValueError, UnsupportedAlgorithm) as error:
         raise _UnusableKeyError("its certificate does not parse") from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise _UnusableKeyError("its certificate has a key of another kind than RSA or EC")
-    return key
+    return der, key
 
 
 def _bare_key(jwk: Mapping[str, JsonValue]) -> PublicKey:

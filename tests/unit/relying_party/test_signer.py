@@ -170,6 +170,14 @@ def test_evidence_is_verified_where_it_is_there_though_it_need_not_be(
     assert _refusal(_signer(platform, mandatory=False), foreign)
 
 
+def test_a_certificate_whose_extensions_do_not_parse_is_refused(
+    platform: SimulatedPlatform,
+) -> None:
+    key = _key(("2.5.29.15", b"\x01"))
+
+    assert _refusal(_signer(platform, mandatory=False), key) == ["token.signer.evidence_missing"]
+
+
 def test_two_kinds_of_evidence_are_refused(platform: SimulatedPlatform) -> None:
     key = _key(_report(platform), (SNP, b"\x0c\x00"))
 

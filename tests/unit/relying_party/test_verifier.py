@@ -7,9 +7,9 @@ import base64
 import hmac
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, current_thread
 from typing import Any, Final
 
 import pytest
@@ -19,6 +19,7 @@ from assay.encoding import JsonValue, encode_base64url, encode_json
 from assay.errors import IssuerUnavailableError, SettingsError, TokenError
 from assay.keys import SigningAlgorithm
 from assay.relying_party import (
+    KeySet,
     Requirements,
     TokenDemands,
     TokenVerifier,
@@ -424,6 +425,29 @@ def test_threads_that_all_need_keys_ask_for_them_once() -> None:
         thread.join()
 
     assert found == [service_key().kid] * 32
+    assert source.fetches == 1
+
+
+def test_who_waits_for_anothers_answer_does_not_ask_again() -> None:
+    waiting = Event()
+
+    class Slow(Keys):
+        def fetch_keys(self) -> KeySet:
+            second.start()
+            assert waiting.wait(10)
+            return super().fetch_keys()
+
+    def now() -> datetime:
+        if current_thread() is second:
+            waiting.set()
+        return AT
+
+    source = Slow(service_key())
+    verifier = TokenVerifier(ISSUER, keys=source, now=now)
+    second = Thread(target=lambda: verifier.verify(token()))
+    assert verifier.verify(token()).signed
+    second.join()
+
     assert source.fetches == 1
 
 
