@@ -11,7 +11,7 @@ from typing import Final
 
 from assay import clock
 from assay.appraisal import HeldData, HeldDataType
-from assay.audit import verify_export
+from assay.audit import parse_line, verify_export
 from assay.cli.keyrelease_start import seal_secret
 from assay.cli.server_process import running_server
 from assay.client import AttestationClient, AttestRequest, HttpTransport
@@ -58,6 +58,9 @@ class Step:
     findings: tuple[str, ...] = ()
     """Codes; empty where nothing was refused."""
 
+    records: tuple[str, ...] = ()
+    """Outcomes in the audit record with their codes, where they are what is shown."""
+
     def report(self) -> dict[str, JsonValue]:
         """As JSON."""
         return {
@@ -65,6 +68,7 @@ class Step:
             "outcome": self.outcome,
             "account": self.account,
             "findings": [*self.findings],
+            "records": [*self.records],
         }
 
 
@@ -125,12 +129,20 @@ def demonstrate(folder: Path) -> Iterator[Step]:
                     folder=folder,
                 )
             )
-    with (folder / _AUDIT_FILE).open("rb") as lines:
-        head = verify_export(lines)
-    yield Step(
+    yield _account(folder / _AUDIT_FILE)
+
+
+def _account(file: Path) -> Step:
+    lines = file.read_bytes().splitlines()
+    verify_export(lines)
+    events = [parse_line(line)[0].event for line in lines]
+    return Step(
         title="7. The record of all this",
         outcome="verified",
-        account=f"{head.sequence} records, each on the disk before its answer; the chain is whole",
+        account=f"{len(lines)} records, each on the disk before its answer; the chain is whole",
+        records=tuple(
+            " ".join((one.outcome, *one.details.get("findings", "").split())) for one in events
+        ),
     )
 
 
@@ -162,7 +174,7 @@ def _steps(scene: _Scene) -> Iterator[Step]:
         account="only the enclave can decrypt the answer, and it has the secret",
     )
 
-    yield _refusal(
+    yield refused_step(
         "2. The same request is sent again",
         "a challenge serves once",
         lambda: broker.release(context, token),
@@ -170,7 +182,7 @@ def _steps(scene: _Scene) -> Iterator[Step]:
 
     stranger, wrong = ReleaseKey.generate(), broker.challenge("database", _REQUESTER)
     foreign = scene.other.attest(stranger, wrong)
-    yield _refusal(
+    yield refused_step(
         "3. An enclave of another measurement asks",
         "its token is genuine, and the secret's rules want another enclave",
         lambda: broker.release(wrong, foreign),
@@ -179,7 +191,7 @@ def _steps(scene: _Scene) -> Iterator[Step]:
     other_key, other = ReleaseKey.generate(), broker.challenge("signing", _REQUESTER)
     misused = enclave.attest(other_key, other)
     asked = broker.challenge("database", _REQUESTER)
-    yield _refusal(
+    yield refused_step(
         "4. A token that was made for another secret is sent",
         "the enclave's evidence says what it asks for",
         lambda: broker.release(asked, misused),
@@ -194,7 +206,7 @@ def _swaps(scene: _Scene) -> Iterator[Step]:
     key = ReleaseKey.generate()
     first, second = (broker.challenge(name, _REQUESTER) for name in ("database", "signing"))
     other_answer = broker.release(second, enclave.attest(key, second))
-    yield _refusal(
+    yield refused_step(
         "5. The host hands the enclave the answer for another secret",
         "the enclave sees in the authenticated header what the answer is to",
         lambda: key.unwrap(other_answer, first),
@@ -206,14 +218,19 @@ def _swaps(scene: _Scene) -> Iterator[Step]:
     two.rename(one)
     spare.rename(two)
     token = enclave.attest(key, first)
-    yield _refusal(
+    yield refused_step(
         "6. The host swaps the sealed secrets on the broker's disk",
         "each is sealed to its name, version and rules",
         lambda: broker.release(first, token),
     )
 
 
-def _refusal(title: str, account: str, attempt: Callable[[], object]) -> Step:
+def refused_step(title: str, account: str, attempt: Callable[[], object]) -> Step:
+    """The step of an attempt that must be refused.
+
+    Raises:
+        AssertionError: It was not.
+    """
     try:
         attempt()
     except ReleaseRefusedError as error:

@@ -128,7 +128,9 @@ class Broker:
         # 4.
         attested = attested_key(claims)
         if attested.context != context:
-            raise refused("token.context", f"a token for {context}", f"one for {attested.context}")
+            raise refused(
+                "keyrelease.token.context", f"a token for {context}", f"one for {attested.context}"
+            )
         account.details["key"] = attested.key.thumbprint()
         # 5. and 6.
         return wrap(secret.sealed.open(parts.key), attested.key, context)
@@ -137,7 +139,7 @@ class Broker:
         check_secret_name(name)
         found = self._parts.secrets.get(name)
         if found is None:
-            raise refused("secret.unknown", "a secret of this broker", name)
+            raise refused("keyrelease.secret.unknown", "a secret of this broker", name)
         return found
 
     def _record(

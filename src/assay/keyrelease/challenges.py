@@ -50,7 +50,9 @@ class Challenges:
         self._forget(at)
         if len(self._outstanding) >= self._limit:
             raise refused(
-                "challenge.busy", f"fewer than {self._limit} challenges", "as many; try again"
+                "keyrelease.challenge.busy",
+                f"fewer than {self._limit} challenges",
+                "as many; try again",
             )
         nonce = encode_base64url(secrets.token_bytes(_NONCE_BYTES))
         context = ReleaseContext(secret=secret, requester=requester, nonce=nonce)
@@ -67,14 +69,20 @@ class Challenges:
         """
         found = self._outstanding.get(context.nonce)
         if found is None:
-            raise refused("challenge.unknown", "a challenge of this broker", "another")
+            raise refused("keyrelease.challenge.unknown", "a challenge of this broker", "another")
         used, found.used = found.used, True
         if used:
-            raise refused("challenge.used", "a challenge that is new", "one that was used before")
+            raise refused(
+                "keyrelease.challenge.used", "a challenge that is new", "one that was used before"
+            )
         if at >= found.until:
-            raise refused("challenge.expired", f"a challenge used by {found.until}", f"{at}")
+            raise refused(
+                "keyrelease.challenge.expired", f"a challenge used by {found.until}", f"{at}"
+            )
         if found.context != context:
-            raise refused("challenge.context", f"a request for {found.context}", f"{context}")
+            raise refused(
+                "keyrelease.challenge.context", f"a request for {found.context}", f"{context}"
+            )
 
     def _forget(self, at: datetime) -> None:
         # In the order of their ends, as all live equally long. A used one is kept as long again,

@@ -86,16 +86,16 @@ def check_requester(name: str) -> None:
 
 
 def _malformed(expected: str, actual: object) -> ReleaseRefusedError:
-    return refused("context.release_format", expected, repr(actual)[:80])
+    return refused("keyrelease.context.release_format", expected, repr(actual)[:80])
 
 
 def refused(code: str, expected: str, actual: str) -> ReleaseRefusedError:
     """The error of one finding, for the caller to raise.
 
     Args:
-        code: Without its first segment.
+        code: The finding's.
         expected: What is required.
         actual: What came.
     """
-    finding = Finding(check=f"keyrelease.{code}", expected=expected, actual=actual)
+    finding = Finding(check=code, expected=expected, actual=actual)
     return ReleaseRefusedError(f"need {expected}, got {actual}", findings=[finding])

@@ -25,7 +25,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from assay.encoding import EncodingError, JsonValue, decode_base64url, parse_json_object
-from assay.errors import ReleaseRefusedError
 from assay.keyrelease.context import ReleaseContext, read_context, refused
 
 MAX_SECRET_BYTES: Final = 32 * 1024
@@ -69,7 +68,9 @@ def wrap(secret: bytes, key: RSAKey | ECKey, context: ReleaseContext) -> str:
         ReleaseRefusedError: The secret is too long.
     """
     if len(secret) > MAX_SECRET_BYTES:
-        raise refused("secret.size", f"at most {MAX_SECRET_BYTES} bytes", f"{len(secret)}")
+        raise refused(
+            "keyrelease.secret.size", f"at most {MAX_SECRET_BYTES} bytes", f"{len(secret)}"
+        )
     algorithm = algorithm_of(key)
     header: dict[str, Any] = {
         "alg": algorithm.value,
@@ -97,19 +98,24 @@ def unwrap(envelope: str, key: RSAKey | ECKey, context: ReleaseContext) -> bytes
     header = _read_header(envelope)
     if (header["alg"], header["enc"]) != (algorithm.value, _ENC) or header["typ"] != _TYPE:
         raise refused(
-            "envelope.algorithm", f"{_TYPE} by {algorithm} and {_ENC}", f"{header['alg']!r}"
+            "keyrelease.envelope.algorithm",
+            f"{_TYPE} by {algorithm} and {_ENC}",
+            f"{header['alg']!r}",
         )
     if header["kid"] != key.thumbprint():
-        raise refused("envelope.key", "a secret encrypted to this key", "one to another key")
+        raise refused(
+            "keyrelease.envelope.key", "a secret encrypted to this key", "one to another key"
+        )
     found = read_context(header["release"])
     if found != context:
-        raise refused("envelope.context", f"an answer to {context}", f"one to {found}")
+        raise refused("keyrelease.envelope.context", f"an answer to {context}", f"one to {found}")
     try:
         opened = jwe.decrypt_compact(envelope, key, registry=_REGISTRIES[algorithm])
     except (JoseError, ValueError) as error:
-        raise _damaged() from error
-    if opened.plaintext is None:
-        raise _damaged()
+        raise refused(
+            "keyrelease.envelope.integrity", "an answer that decrypts", "one that does not"
+        ) from error
+    assert opened.plaintext is not None  # noqa: S101  as it was decrypted
     return opened.plaintext
 
 
@@ -123,19 +129,21 @@ def algorithm_of(key: RSAKey | ECKey) -> WrapAlgorithm:
 def _read_header(envelope: str) -> dict[str, JsonValue]:
     if len(envelope) > _MAX_CHARACTERS:
         raise refused(
-            "envelope.jwe_format", f"at most {_MAX_CHARACTERS} characters", f"{len(envelope)}"
+            "keyrelease.envelope.jwe_format",
+            f"at most {_MAX_CHARACTERS} characters",
+            f"{len(envelope)}",
         )
     try:
         first, _, _ = envelope.partition(".")
         header = parse_json_object(decode_base64url(first, "header"), "header")
     except EncodingError as error:
-        raise refused("envelope.jwe_format", "a JWE in compact form", error.message) from error
+        raise refused(
+            "keyrelease.envelope.jwe_format", "a JWE in compact form", error.message
+        ) from error
     if header.keys() - {"epk"} != _MEMBERS:
         raise refused(
-            "envelope.jwe_format", f"a header of {', '.join(sorted(_MEMBERS))}", "another"
+            "keyrelease.envelope.jwe_format",
+            f"a header of {', '.join(sorted(_MEMBERS))}",
+            "another",
         )
     return header
-
-
-def _damaged() -> ReleaseRefusedError:
-    return refused("envelope.integrity", "an answer that decrypts", "one that does not")

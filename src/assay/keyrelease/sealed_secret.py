@@ -40,7 +40,9 @@ class SealedSecret:
             ReleaseRefusedError: It is empty or too long.
         """
         if not 0 < len(secret) <= MAX_SECRET_BYTES:
-            raise refused("secret.size", f"1 to {MAX_SECRET_BYTES} bytes", f"{len(secret)}")
+            raise refused(
+                "keyrelease.secret.size", f"1 to {MAX_SECRET_BYTES} bytes", f"{len(secret)}"
+            )
         return key.seal(secret, context=self._context)
 
     def open(self, key: KeyEncryptionKey) -> bytes:
@@ -61,7 +63,7 @@ class SealedSecret:
             return key.open(sealed, context=self._context, what=self.name)
         except SettingsError as error:
             raise refused(
-                "secret.sealed_context",
+                "keyrelease.secret.sealed_context",
                 f"a secret sealed as {self.name!r}, version {self.version}, under its policy",
                 "one that was sealed otherwise, or changed",
             ) from error

@@ -67,8 +67,8 @@ def serve_broker(file: BrokerFile, *, announce: Callable[[str], None]) -> None:
         TokenError: As `open_broker`.
     """
     settings = file.settings
-    broker = open_broker(file)
     with _listening(settings) as listener:
+        broker = open_broker(file)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         scheme = "http" if settings.tls is None else "https"
         announce(f"{scheme}://{host}:{listener.getsockname()[1]}")

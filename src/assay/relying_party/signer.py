@@ -147,7 +147,9 @@ class SignerEvidence:
 
     def _without_evidence(self) -> Mapping[str, JsonValue]:
         if self._mandatory:
-            raise _refused("evidence_missing", "evidence in the key's certificate", "none")
+            raise _refused(
+                "token.signer.evidence_missing", "evidence in the key's certificate", "none"
+            )
         return {}
 
     def _judge(self, der: bytes, at: datetime) -> _Verdict:
@@ -156,7 +158,9 @@ class SignerEvidence:
         if not kinds:
             return _Verdict(claims=self._without_evidence(), at=at, until=at + _LOOK_AGAIN_AFTER)
         if len(kinds) > 1:
-            raise _refused("evidence_ambiguous", "evidence of one kind", f"{len(kinds)} kinds")
+            raise _refused(
+                "token.signer.evidence_ambiguous", "evidence of one kind", f"{len(kinds)} kinds"
+            )
         try:
             verified = self._verify(der, certificate, kinds[0], at)
         except (MalformedEvidenceError, UntrustedEvidenceError) as error:
@@ -173,7 +177,7 @@ class SignerEvidence:
         if kind == SNP_OID:
             check_snp_binding(certificate, parse_snp_certificate(certificate))
             raise _refused(
-                "evidence_unsupported",
+                "token.signer.evidence_unsupported",
                 "Open Enclave evidence, which can be verified here",
                 "an AMD SEV-SNP report, bound to the key and not verified",
             )
@@ -191,12 +195,18 @@ class SignerEvidence:
         findings = list(self._requirements.findings(claims))
         if body.is_debuggable and not self._allow_debug:
             findings.append(
-                _finding("evidence_debug", "an enclave that is not in debug mode", "one that is")
+                _finding(
+                    "token.signer.evidence_debug",
+                    "an enclave that is not in debug mode",
+                    "one that is",
+                )
             )
         if verified.tcb.status not in self._accepted_tcb:
             accepted = " or ".join(sorted(self._accepted_tcb))
             findings.append(
-                _finding("evidence_tcb", f"a TCB status of {accepted}", verified.tcb.status)
+                _finding(
+                    "token.signer.evidence_tcb", f"a TCB status of {accepted}", verified.tcb.status
+                )
             )
         if findings:
             reasons = "; ".join(f"need {one.expected}, got {one.actual}" for one in findings)
@@ -212,13 +222,15 @@ def _evidence_kinds(certificate: x509.Certificate) -> list[x509.ObjectIdentifier
         found = [extension.oid for extension in certificate.extensions]
     except PARSE_ERRORS as error:
         raise _refused(
-            "evidence_missing", "a certificate whose extensions parse", type(error).__name__
+            "token.signer.evidence_missing",
+            "a certificate whose extensions parse",
+            type(error).__name__,
         ) from error
     return [oid for oid in found if oid == SNP_OID or oid in EVIDENCE_OIDS]
 
 
 def _finding(code: str, expected: str, actual: str) -> Finding:
-    return Finding(check=f"token.signer.{code}", expected=expected, actual=actual)
+    return Finding(check=code, expected=expected, actual=actual)
 
 
 def _refused(code: str, expected: str, actual: str) -> TokenError:

@@ -82,6 +82,8 @@ def demo(*, as_json: JsonOption = False) -> None:
             talk.line((step.outcome, BAD if step.findings else GOOD), f" - {step.account}")
             for code in step.findings:
                 talk.line("  ", (code, BAD))
+            for record in step.records:
+                talk.line("  ", record)
     if as_json:
         print_json({"steps": [step.report() for step in steps]})
     talk.line()
