@@ -35,19 +35,22 @@ class AuditFile:
             AuditError: What is in it was changed.
         """
         self._path = path
+        self._size = 0
         self._descriptor = _open(path)
         try:
-            with path.open("rb") as file:
-                content = file.read()
-            whole = content.rpartition(_LINE_END)[0] + _LINE_END if _LINE_END in content else b""
-            self._head = verify_export(whole.splitlines(keepends=True), after=GENESIS)
-            self._size = len(whole)
-            if len(content) != len(whole):
-                os.ftruncate(self._descriptor, len(whole))
-                os.fsync(self._descriptor)
+            self._head = verify_export(self._whole_lines(), after=GENESIS)
+            os.ftruncate(self._descriptor, self._size)
+            os.fsync(self._descriptor)
         except BaseException:
             os.close(self._descriptor)
             raise
+
+    def _whole_lines(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            for line in file:
+                if line.endswith(_LINE_END):
+                    self._size += len(line)
+                    yield line
 
     @property
     def head(self) -> str:

@@ -107,7 +107,7 @@ class KeyCache:
         held = self._usable(now)
         if held is not None:
             return held.keys
-        closing = f"the keys of issuer {self._issuer} cannot be had: the server is stopping"
+        closing = f"the keys of issuer {self._issuer} cannot be had: the program is stopping"
         # A new error each time: one raised by many waiters would collect their tracebacks.
         raise IssuerUnavailableError(closing if self._failure is None else self._failure.message)
 

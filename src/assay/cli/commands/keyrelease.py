@@ -26,7 +26,9 @@ def serve(
     *,
     settings: SettingsOption,
     host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any free one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a broker.
