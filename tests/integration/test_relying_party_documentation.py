@@ -25,7 +25,12 @@ from assay import clock
 from assay.cli import app
 from assay.cli.collateral_path import encode_collateral
 from assay.keyrelease import ReleaseKey
-from assay.keyrelease.settings import BrokerSettings, SecretSettings, load_broker_file
+from assay.keyrelease.settings import (
+    BrokerSettings,
+    EvidenceSettings,
+    SecretSettings,
+    load_broker_file,
+)
 from assay.relying_party import TokenDemands, TokenVerifier, load_key_set, require
 from assay.relying_party.aio import AsyncTokenVerifier
 from assay.relying_party.requirements import SHORT_NAMES
@@ -260,9 +265,10 @@ def test_the_page_names_every_setting_with_its_default(
         for name in names.replace("`", "").split(", ")
     }
 
-    fields = set(BrokerSettings.__struct_fields__) - {"secrets", "tls"}
+    fields = set(BrokerSettings.__struct_fields__) - {"secrets", "service_evidence", "tls"}
     secret = {f"secrets.NAME.{name}" for name in SecretSettings.__struct_fields__}
-    assert set(told) == fields | secret | {"tls.certificate", "tls.key"}
+    evidence = {f"service_evidence.{name}" for name in EvidenceSettings.__struct_fields__}
+    assert set(told) == fields | secret | evidence | {"tls.certificate", "tls.key"}
     settings = load_broker_file(_write_broker(tmp_path, service)).settings
     for name in ("challenge_seconds", "token_seconds", "clock_skew_seconds"):
         assert told[name] == str(getattr(settings, name))

@@ -13,16 +13,21 @@ from typing import Final
 import uvicorn
 
 from assay import clock
+from assay.endorsements.anchors import Anchors, read_anchors
+from assay.endorsements.collateral import DcapCollateral
+from assay.endorsements.platform import DcapPlatform
+from assay.endorsements.stored import StoredSource
 from assay.errors import SettingsError
 from assay.keyrelease.app import broker_app
 from assay.keyrelease.audit_file import AuditFile
 from assay.keyrelease.broker import Broker, BrokerParts
 from assay.keyrelease.challenges import Challenges
-from assay.keyrelease.settings import BrokerFile, BrokerSettings
+from assay.keyrelease.settings import BrokerFile, BrokerSettings, EvidenceSettings
 from assay.keys import load_key_encryption_key
-from assay.relying_party import KeySet, TokenDemands, load_key_set
+from assay.relying_party import KeySet, TokenDemands, load_key_set, require
 from assay.relying_party.aio import AsyncTokenVerifier
 from assay.relying_party.issuer_documents import AsyncHttpKeySource
+from assay.relying_party.signer import SignerEvidence
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SHUTDOWN_SECONDS: Final = 10
@@ -40,7 +45,11 @@ def open_broker(file: BrokerFile) -> Broker:
     secrets = file.secrets()
     key = load_key_encryption_key(file.path(settings.key_encryption_key_file))
     verifier = AsyncTokenVerifier(
-        settings.issuer, demands=_demands(settings), keys=_keys(file), now=clock.now
+        settings.issuer,
+        demands=_demands(settings),
+        keys=_keys(file),
+        signer=_signer(file),
+        now=clock.now,
     )
     return Broker(
         BrokerParts(
@@ -107,6 +116,32 @@ def _keys(file: BrokerFile) -> KeySet | AsyncHttpKeySource:
         return load_key_set(file.path(settings.key_set_file))
     ca_file = None if settings.ca_file is None else file.path(settings.ca_file)
     return AsyncHttpKeySource(settings.issuer, ca_file=ca_file)
+
+
+def _signer(file: BrokerFile) -> SignerEvidence | None:
+    settings = file.settings.service_evidence
+    if settings is None:
+        return None
+    stored = file.path(settings.collateral)
+
+    def collateral(platform: DcapPlatform) -> DcapCollateral:
+        # Anew each time: whoever runs the broker replaces the files.
+        return StoredSource(stored).select(platform).collateral
+
+    return SignerEvidence(
+        require(**settings.require),
+        collateral=collateral,
+        roots=_roots(file, settings) if settings.roots else None,
+        mandatory=settings.mandatory,
+        allow_debug=settings.allow_debug,
+    )
+
+
+def _roots(file: BrokerFile, settings: EvidenceSettings) -> Anchors:
+    try:
+        return read_anchors([file.path(name).read_bytes() for name in settings.roots])
+    except OSError as error:
+        raise SettingsError(f"service_evidence.roots: cannot read them: {error}") from error
 
 
 @contextlib.contextmanager

@@ -48,6 +48,22 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     key: str
 
 
+class EvidenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the certificate of the key that signs tokens must prove, `[service_evidence]`."""
+
+    require: dict[str, Any]
+    """Arguments of `require`; a measurement among them."""
+
+    collateral: str
+    """A file or a folder of stored collateral, read anew for each verdict."""
+
+    roots: tuple[str, ...] = ()
+    """Files with roots to trust in place of Intel's."""
+
+    mandatory: bool = True
+    allow_debug: bool = False
+
+
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file."""
 
@@ -65,6 +81,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ca_file: str | None = None
     """Roots to trust in place of the machine's, for the service's TLS."""
 
+    service_evidence: EvidenceSettings | None = None
     pins: tuple[str, ...] = ()
     policy_hashes: frozenset[str] = frozenset()
     allow_simulated: bool = False

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
 import signal
 import socket
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from assay.errors import SettingsError
+from assay import clock
+from assay.cli.collateral_path import encode_collateral
+from assay.errors import ReleaseRefusedError, SettingsError, TokenError
+from assay.keyrelease.broker import Broker
 from assay.keyrelease.client import BrokerClient
 from assay.keyrelease.serve import open_broker, serve_broker
 from assay.keyrelease.settings import load_broker_file
-from tests.attestation_tokens import ISSUER, MR_SIGNER
+from assay.simulator import SimulatedPlatform, save_platform
+from assay.simulator.openenclave import legacy_report
+from assay.simulator.sgx import SAMPLE_MR_ENCLAVE
+from assay.token import attestation_claims, sign_token
+from tests.attestation_tokens import ISSUER, MR_SIGNER, key_document, service_key
 
 _SETTINGS: Final = f"""\
 issuer = "{ISSUER}"
@@ -79,4 +88,55 @@ def test_keys_are_fetched_from_the_issuer_over_the_roots_that_are_named(
     settings.write_text(_SETTINGS.replace("port", 'ca_file = "none.pem"\nport'))
 
     with pytest.raises(SettingsError, match=str(tmp_path / "none.pem")):
+        open_broker(load_broker_file(settings))
+
+
+def _with_evidence(settings: Path, platform: SimulatedPlatform, *extensions: Any) -> Broker:  # noqa: ANN401  of certificates
+    folder = settings.parent
+    (folder / "certs.json").write_bytes(key_document(extensions=extensions))
+    (folder / "collateral.json").write_bytes(encode_collateral(platform.collateral(clock.now())))
+    save_platform(platform, folder / "platform")
+    settings.write_text(
+        _SETTINGS.replace("port", 'key_set_file = "certs.json"\nport')
+        + '[service_evidence]\ncollateral = "collateral.json"\nroots = ["platform/root_ca.pem"]\n'
+        + f'require = {{ mrenclave = "{SAMPLE_MR_ENCLAVE.hex()}" }}\n'
+    )
+    return open_broker(load_broker_file(settings))
+
+
+def _refusal(broker: Broker) -> str:
+    now = clock.now()
+    claims = attestation_claims({}, issuer=ISSUER, issued_at=now, jti="0" * 64)
+    context, _ = broker.challenge("database", "payroll")
+
+    async def main() -> None:
+        try:
+            await broker.release(context, sign_token(claims, service_key(), issuer=ISSUER))
+        finally:
+            await broker.close()
+
+    with pytest.raises((TokenError, ReleaseRefusedError)) as caught:
+        asyncio.run(main())
+    return caught.value.findings[0].check
+
+
+def test_the_services_own_evidence_is_looked_at_where_it_is_demanded(settings: Path) -> None:
+    """TK-10."""
+    platform = SimulatedPlatform.create(clock.now())
+    bound = hashlib.sha256(service_key().spki_pem + b"\0").digest()
+    report = ("1.3.6.1.4.1.311.105.1", legacy_report(platform.quote(report_data=bound)))
+
+    assert _refusal(_with_evidence(settings, platform)) == "token.signer.evidence_missing"
+    # Vouched for, its token is judged by the secret's rules, which it does not meet.
+    vouched = _with_evidence(settings, platform, report)
+    assert _refusal(vouched) == "token.claims.requirement"
+
+
+def test_roots_that_cannot_be_read_stop_the_start(settings: Path) -> None:
+    settings.write_text(
+        _SETTINGS + '[service_evidence]\ncollateral = "c"\nroots = ["none.pem"]\n'
+        f'require = {{ mrsigner = "{MR_SIGNER}" }}\n'
+    )
+
+    with pytest.raises(SettingsError, match="roots"):
         open_broker(load_broker_file(settings))
