@@ -14,6 +14,7 @@ from assay.cli.commands import (
     demo,
     inspect,
     instance,
+    keyrelease,
     policy,
     serve,
     simulate,
@@ -78,6 +79,7 @@ app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
 app.add_typer(token_auth.app, name="token-auth")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keyrelease.app, name="keyrelease")
 app.command("demo")(demo.demo)
 
 

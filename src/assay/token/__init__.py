@@ -37,6 +37,7 @@ from assay.token.verify import (
     TokenExpectations,
     UnverifiedToken,
     VerifiedToken,
+    read_key_id,
     read_unverified,
     verify_token,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "policy_removed",
     "policy_updated",
     "read_certificate",
+    "read_key_id",
     "read_owner_token",
     "read_policy_text",
     "read_unverified",
