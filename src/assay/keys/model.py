@@ -41,6 +41,19 @@ class SigningAlgorithm(StrEnum):
     ES384 = "ES384"
 
 
+class KeyCustody(StrEnum):
+    """Where a private key is, and who vouches for it."""
+
+    SOFTWARE = "software"
+    """Sealed in the store; its certificate is by itself."""
+
+    TOKEN = "token"  # noqa: S105  a PKCS #11 token, no secret
+    """In a PKCS #11 token, which it never leaves."""
+
+    DELEGATED = "delegated"
+    """Sealed in the store; certified by a key in a PKCS #11 token."""
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:

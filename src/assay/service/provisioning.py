@@ -15,7 +15,7 @@ from assay.errors import SettingsError
 from assay.service.instance_names import check_instance_name, check_issuer
 from assay.service.instance_options import InstanceOptions, kept_options
 from assay.service.instances import check_policy
-from assay.service.keys import KeyChest
+from assay.service.keys import KeyChest, NewKey
 from assay.service.policies import policy_type
 from assay.service.signer_chain import check_signer_certificate
 from assay.service.signers import signer_record
@@ -75,7 +75,7 @@ class ProvisioningService:
             tags=wanted.tags,
             created_at=at,
         )
-        algorithm = wanted.options.token_algorithm
+        key = NewKey.of(record, self.chest.schedule)
         signers = {
             signer.fingerprint: signer
             for certificate in wanted.signers
@@ -84,7 +84,7 @@ class ProvisioningService:
         self.chest.store.instances.add(
             record,
             signers=tuple(signers.values()),
-            signing_key=self.chest.make(wanted.name, algorithm, KeyState.ACTIVE, at=at),
+            signing_key=self.chest.make(key, KeyState.ACTIVE, at=at),
             provider=ProviderRecord(
                 instance=wanted.name,
                 subscription=wanted.subscription,
