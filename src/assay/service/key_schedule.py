@@ -30,6 +30,9 @@ Each server looks for changes four times a second, and reads the keys anew befor
 they are in every `/certs` long before.
 """
 
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far apart the clocks of servers and relying parties may be, all in all."""
+
 LONGEST_TOKEN: Final = max(ATTESTATION_LIFETIME, ANSWER_LIFETIME)
 """No token that an instance signs is valid for longer."""
 
@@ -47,7 +50,7 @@ class KeySchedule:
     @property
     def retention(self) -> timedelta:
         """How long a retired key stays: the longest token, and a server that learnt of it late."""
-        return LONGEST_TOKEN + self.overlap + LEAD
+        return LONGEST_TOKEN + self.overlap + CLOCK_SKEW
 
     @property
     def certified_for(self) -> timedelta:

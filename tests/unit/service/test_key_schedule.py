@@ -9,7 +9,7 @@ import pytest
 from assay.errors import SettingsError
 from assay.keys import SigningAlgorithm
 from assay.service.key_schedule import (
-    LEAD,
+    CLOCK_SKEW,
     LONGEST_TOKEN,
     KeyAction,
     KeySchedule,
@@ -58,7 +58,7 @@ def test_a_prepared_key_signs_after_the_overlap() -> None:
 
 def test_a_retired_key_stays_until_its_last_token_has_expired() -> None:
     assert _next(RETIRED) == KeyStep(
-        action=KeyAction.REMOVE, kid="retired", at=AT + LONGEST_TOKEN + _DAY + LEAD
+        action=KeyAction.REMOVE, kid="retired", at=AT + LONGEST_TOKEN + _DAY + CLOCK_SKEW
     )
     assert LONGEST_TOKEN >= ATTESTATION_LIFETIME
 
