@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
 
@@ -20,6 +21,8 @@ from assay.service.policies import policy_type
 from assay.service.signer_chain import check_signer_certificate
 from assay.service.signers import signer_record
 from assay.store import Author, InstanceRecord, KeyState, ProviderRecord, TrustModel
+
+_DAY_HOURS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,16 @@ def _check(wanted: NewInstance) -> None:
         )
     for certificate in wanted.signers:
         check_signer_certificate(certificate)
+    _check_key_schedule(wanted)
     for attestation_type, text in wanted.options.policies.items():
         policy_type(attestation_type)
         check_policy(text)
+
+
+def _check_key_schedule(wanted: NewInstance) -> None:
+    days, hours = wanted.options.key_rotation_days, wanted.options.key_overlap_hours
+    if days and hours is not None and hours >= _DAY_HOURS * days:
+        raise SettingsError(
+            f"instance {wanted.name!r}: a key is to sign for {days:g} days, and to be published "
+            f"{hours:g} hours before, when its predecessor would not sign yet; shorten the overlap"
+        )
