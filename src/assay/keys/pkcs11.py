@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
-from typing import Any, Final, TypeVar, cast, final
+from typing import Any, Final, Protocol, TypeVar, cast, final
 
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -41,9 +41,6 @@ from assay.keys.model import PrivateKey, PublicKey, SigningAlgorithm
 from assay.keys.pkcs11_keys import KeyName, token_private_key
 
 _T = TypeVar("_T")
-
-_REST_SECONDS: Final = 1.0
-"""After a failed attempt, who asks within this time is told the same without another one."""
 
 _RSA_BITS: Final = 2048
 _CURVES: Final = {SigningAlgorithm.ES256: "secp256r1", SigningAlgorithm.ES384: "secp384r1"}
@@ -73,14 +70,50 @@ class TokenAddress:
     pin: str = field(repr=False)
 
 
+class TokenLibrary(Protocol):
+    """A module, as far as it is used here."""
+
+    def get_token(self, *, token_label: str) -> Token:
+        """The token of that label, or an error of the library's own."""
+        ...
+
+    def reinitialize(self) -> None:
+        """Start the module anew."""
+        ...
+
+
 class Pkcs11Token:
     """A token with a session to it. Safe to share between threads."""
 
-    __slots__ = ("_address", "_failed_at", "_failure", "_keys", "_refusal", "_session")
+    __slots__ = (
+        "_address",
+        "_failed_at",
+        "_failure",
+        "_keys",
+        "_library",
+        "_refusal",
+        "_rest_seconds",
+        "_session",
+    )
 
-    def __init__(self, address: TokenAddress) -> None:
-        """A token that nothing has been asked of."""
+    def __init__(
+        self,
+        address: TokenAddress,
+        *,
+        library: Callable[[str], TokenLibrary] = pkcs11.lib,
+        rest_seconds: float = 1.0,
+    ) -> None:
+        """A token that nothing has been asked of.
+
+        Args:
+            address: Which one.
+            library: Loads a module.
+            rest_seconds: After a failed attempt, who asks within this time is told the same
+                without another one.
+        """
         self._address = address
+        self._library = library
+        self._rest_seconds = rest_seconds
         self._session: Session | None = None
         self._keys: dict[KeyName, Key] = {}
         """Those that this session has found."""
@@ -183,11 +216,11 @@ class Pkcs11Token:
     def _check_rest(self) -> None:
         if self._refusal:
             raise SettingsError(self._refusal)
-        if self._failure and time.monotonic() - self._failed_at < _REST_SECONDS:
+        if self._failure and time.monotonic() - self._failed_at < self._rest_seconds:
             raise SettingsError(self._failure)
 
     def _open(self) -> Session:
-        module = pkcs11.lib(str(self._address.module))
+        module = self._library(str(self._address.module))
         try:
             token = module.get_token(token_label=self._address.label)
             self._session = self._log_in(token)

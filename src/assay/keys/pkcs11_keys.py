@@ -12,7 +12,7 @@ from pkcs11 import MGF, Mechanism
 
 from assay.keys.model import PrivateKey, PublicKey
 
-Buffer: TypeAlias = bytes | bytearray | memoryview[int]
+Buffer: TypeAlias = "bytes | bytearray | memoryview[int]"
 
 _PSS_PARAMETER: Final = (Mechanism.SHA256, MGF.SHA256, SHA256.digest_size)
 
