@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeVar, cast, final
 
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, TokenFlag
 from pkcs11.exceptions import (
@@ -37,7 +38,7 @@ from pkcs11.types import PublicKey as TokenPublicKey
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 
 from assay.errors import SettingsError, SigningUnavailableError
-from assay.keys.model import PrivateKey, PublicKey, SigningAlgorithm
+from assay.keys.model import MIN_RSA_BITS, PrivateKey, PublicKey, SigningAlgorithm
 from assay.keys.pkcs11_keys import KeyName, token_private_key
 
 _T = TypeVar("_T")
@@ -207,11 +208,15 @@ class Pkcs11Token:
                     self._forget_session()
             self._check_rest()
             try:
-                return work(self._open())
+                session = self._open()
             except PKCS11Error as error:
-                self._forget_session()
                 self._failure, self._failed_at = self._explained(error), time.monotonic()
                 raise SettingsError(self._failure) from error
+            try:
+                return work(session)
+            except PKCS11Error as error:
+                # The token is there: what it refuses is about this key, and not about others.
+                raise SettingsError(self._explained(error)) from error
 
     def _check_rest(self) -> None:
         if self._refusal:
@@ -224,8 +229,6 @@ class Pkcs11Token:
         try:
             token = module.get_token(token_label=self._address.label)
             self._session = self._log_in(token)
-        except _REFUSED_PINS:
-            raise
         except PKCS11Error:
             # Some modules see a token that has come back only when they are started anew.
             module.reinitialize()
@@ -307,15 +310,23 @@ def _generate(
 
 
 def _public_key(found: TokenPublicKey) -> PublicKey:
+    key = _loaded(found)
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES.values():
+        return key
+    raise SettingsError(
+        f"the token's key {found.label!r} cannot sign here; make an RSA key of at least "
+        f"{MIN_RSA_BITS} bits, or one on P-256 or P-384"
+    )
+
+
+def _loaded(found: TokenPublicKey) -> PublicKeyTypes | None:
     if found.key_type is KeyType.RSA:
         modulus, exponent = found[Attribute.MODULUS], found[Attribute.PUBLIC_EXPONENT]
         return rsa.RSAPublicNumbers(
             n=int.from_bytes(modulus, "big"), e=int.from_bytes(exponent, "big")
         ).public_key()
     if found.key_type is KeyType.EC:
-        loaded = load_der_public_key(encode_ec_public_key(found))
-        if isinstance(loaded, ec.EllipticCurvePublicKey):
-            return loaded
-    raise SettingsError(
-        f"the token's key {found.label!r} is of type {found.key_type.name}; make an RSA or EC key"
-    )
+        return load_der_public_key(encode_ec_public_key(found))
+    return None

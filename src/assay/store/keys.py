@@ -118,7 +118,7 @@ class SigningKeyTable:
         by: Author = SERVICE,
         drop_others: bool = False,
     ) -> bool:
-        """Sign with the prepared key from now on; whether there was such a key.
+        """Sign with the prepared key from now on; whether it was to be done.
 
         Args:
             instance: The instance's name.
@@ -126,11 +126,12 @@ class SigningKeyTable:
             at: The instant of the change.
             by: Who makes it.
             drop_others: Whether no other key stays, not even as retired: tokens of theirs verify
-                no more.
+                no more. That is done where the key signs already, too.
         """
         with changing(self._engine) as change:
             states = _states(change, instance)
-            if states.get(kid) is not KeyState.PREPARED:
+            prepared = states.get(kid) is KeyState.PREPARED
+            if not prepared and not (drop_others and states.get(kid) is KeyState.ACTIVE):
                 return False
             change.touch(instance)
             for other, state in states.items():
@@ -141,8 +142,9 @@ class SigningKeyTable:
                 elif state is KeyState.ACTIVE:
                     _set_state(change, instance, other, KeyState.RETIRED, retired_at=at)
                     change.record(_RETIRE, at=at, by=by, instance=instance, target=other)
-            _set_state(change, instance, kid, KeyState.ACTIVE, activated_at=at)
-            change.record(_ACTIVATE, at=at, by=by, instance=instance, target=kid)
+            if prepared:
+                _set_state(change, instance, kid, KeyState.ACTIVE, activated_at=at)
+                change.record(_ACTIVATE, at=at, by=by, instance=instance, target=kid)
         return True
 
     def remove(self, instance: str, kid: str, *, at: datetime, by: Author = SERVICE) -> bool:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any, Final
 import pkcs11
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pkcs11 import TokenFlag
 
@@ -94,13 +95,25 @@ def test_a_key_that_was_brought_is_found_by_its_label(
     assert len(signature) == 64
 
 
+@pytest.mark.parametrize(
+    ("label", "make"),
+    [
+        ("edwards", ed25519.Ed25519PrivateKey.generate),
+        ("short", lambda: rsa.generate_private_key(65537, 1024)),  # noqa: S505  too short
+        ("other curve", lambda: ec.generate_private_key(ec.SECP521R1())),
+    ],
+)
 def test_a_key_of_another_kind_is_told(
-    softhsm: SoftHsm, address: TokenAddress, tmp_path: Path
+    softhsm: SoftHsm,
+    address: TokenAddress,
+    tmp_path: Path,
+    label: str,
+    make: Callable[[], PrivateKey | ed25519.Ed25519PrivateKey],
 ) -> None:
-    softhsm.import_key(address, _pem(tmp_path, ed25519.Ed25519PrivateKey.generate()), "edwards")
+    softhsm.import_key(address, _pem(tmp_path, make()), label)
 
-    with opened(address) as token, pytest.raises(SettingsError, match="make an RSA or EC key"):
-        token.labelled_key("edwards")
+    with opened(address) as token, pytest.raises(SettingsError, match="cannot sign here"):
+        token.labelled_key(label)
 
 
 def test_a_key_that_is_not_there_is_told(token: Pkcs11Token) -> None:
@@ -111,6 +124,18 @@ def test_a_key_that_is_not_there_is_told(token: Pkcs11Token) -> None:
     )
     with pytest.raises(SigningUnavailableError, match="has no such key"):
         SigningKey(algorithm=SigningAlgorithm.RS256, private_key=key, created_at=AT).sign(b"data")
+
+
+def test_a_key_that_is_not_there_keeps_no_other_from_signing(address: TokenAddress) -> None:
+    token = Pkcs11Token(address, rest_seconds=60)
+    key = _make(token, SigningAlgorithm.ES256)
+
+    with pytest.raises(SettingsError):
+        token.labelled_key("nothing")
+
+    assert key.sign(b"data")
+    token.destroy(_IDENTIFIER)
+    token.close()
 
 
 def test_what_is_destroyed_signs_no_more(address: TokenAddress) -> None:
@@ -262,6 +287,17 @@ def test_threads_share_a_token(token: Pkcs11Token) -> None:
 
 
 # What a key in a token does not do.
+
+
+def test_a_key_in_a_token_signs_over_the_hash_that_it_is_for(token: Pkcs11Token) -> None:
+    rsa_key: Any = _make(token, SigningAlgorithm.RS256).private_key
+    token.destroy(_IDENTIFIER)
+    ec_key: Any = _make(token, SigningAlgorithm.ES256).private_key
+
+    with pytest.raises(ValueError, match="signs over SHA-256"):
+        rsa_key.sign(b"data", padding.PKCS1v15(), hashes.SHA384())
+    with pytest.raises(ValueError, match="hashes by itself"):
+        ec_key.sign(bytes(32), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
 
 
 @pytest.mark.parametrize("algorithm", [SigningAlgorithm.RS256, SigningAlgorithm.ES256])

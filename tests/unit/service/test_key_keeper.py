@@ -227,7 +227,7 @@ def _at_once(calls: list[Callable[[], None]]) -> None:
 
 
 class _SlowDevice(FakeDevice):
-    def __init__(self, meanwhile: Callable[[], None]) -> None:
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
         super().__init__()
         self.meanwhile = meanwhile
 
@@ -359,6 +359,18 @@ def test_a_replacement_that_somebody_else_undoes_is_told(server: _Server) -> Non
         server.rotation.replace("one", by=ALICE, wait=meddle)
 
     assert server.states == [KeyState.ACTIVE]
+
+
+def test_a_replacement_that_somebody_else_is_at_is_told(store: Store) -> None:
+    other = _Server(store, custody=KeyCustody.SOFTWARE)
+    other.chest.prepare("one", at=AT)
+    slow = _SlowDevice(lambda: other.rotation.rotate("one", by=ALICE))
+    server = _Server(store, custody=KeyCustody.TOKEN, device=slow)
+
+    with pytest.raises(OperationRefusedError, match="at the same moment"):
+        server.rotation.replace("one", by=ALICE, wait=lambda _seconds: None)
+
+    assert slow.keys == {}
 
 
 # The thread.

@@ -74,15 +74,16 @@ class _Keys:
         drop_others: bool = False,
     ) -> bool:
         del by
-        if (kid, KeyState.PREPARED) not in {(key.kid, key.state) for key in self.records}:
+        state = {key.kid: key.state for key in self.records}.get(kid)
+        if state is not KeyState.PREPARED and not (drop_others and state is KeyState.ACTIVE):
             return False
         changed = []
         for key in self.records:
-            if key.kid == kid:
+            if key.kid == kid and state is KeyState.PREPARED:
                 changed.append(replace(key, state=KeyState.ACTIVE, activated_at=at))
             elif key.state is KeyState.ACTIVE and not drop_others:
                 changed.append(replace(key, state=KeyState.RETIRED, retired_at=at))
-            elif not drop_others:
+            elif key.kid == kid or not drop_others:
                 changed.append(key)
         return self._keep(tuple(changed))
 

@@ -186,6 +186,17 @@ def test_a_key_can_take_the_place_of_all_others(store: Store) -> None:
     assert (left.kid, left.state) == ("kid-2", KeyState.ACTIVE)
 
 
+def test_a_key_that_signs_already_can_take_the_place_of_all_others(store: Store) -> None:
+    store.signing_keys.add(KEY)
+    store.signing_keys.prepare(_NEXT, after="kid-1")
+    store.signing_keys.activate("one", "kid-2", at=AT)
+
+    assert store.signing_keys.activate("one", "kid-2", at=_LATER, drop_others=True)
+
+    [left] = store.signing_keys.of("one")
+    assert (left.kid, left.activated_at) == ("kid-2", AT)
+
+
 def test_a_successor_is_prepared_once(store: Store) -> None:
     store.signing_keys.add(KEY)
 
