@@ -5,6 +5,7 @@ Keys stay the same over restarts and over workers, so that tokens stay verifiabl
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ from assay.store import InstanceRecord, KeyState, SigningKeyRecord, Store
 from assay.token import SigningAuthority, names_issuer
 
 _IDENTIFIER_BYTES: Final = 16
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +109,16 @@ class KeyChest:
             StoreUnavailableError: The database cannot do it.
         """
         wanted = NewKey.of(self.store.instances.require(instance), self.schedule)
-        self.store.signing_keys.get_or_create_active(
-            instance, lambda: self.make(wanted, KeyState.ACTIVE, at=at)
-        )
+        made: list[SigningKeyRecord] = []
+
+        def create() -> SigningKeyRecord:
+            made.append(self.make(wanted, KeyState.ACTIVE, at=at))
+            return made[0]
+
+        kept = self.store.signing_keys.get_or_create_active(instance, create)
+        for slower in made:
+            if slower.kid != kept.kid:
+                self.discard(slower)
         if self.authority is None:
             return
         for record in self.store.signing_keys.of(instance):
@@ -171,12 +181,20 @@ class KeyChest:
     def discard(self, record: SigningKeyRecord) -> None:
         """Destroy what is left elsewhere of a key that the store does not have (any more).
 
-        Raises:
-            SettingsError: The token cannot do it.
+        Where that cannot be done now, nothing is undone: the log says what is left.
         """
-        if record.custody is KeyCustody.TOKEN:
+        if record.custody is not KeyCustody.TOKEN:
+            return
+        try:
             identifier, _ = self._reference(record)
             self._device().destroy(identifier)
+        except SettingsError as error:
+            _LOG.warning(
+                "signing key %s of instance %r, which is gone, is left in its token: %s",
+                record.kid,
+                record.instance,
+                error.message,
+            )
 
     def _make_in_token(self, wanted: NewKey, at: datetime) -> tuple[SigningKey, bytes]:
         device = self._device()

@@ -84,19 +84,24 @@ class ProvisioningService:
             for certificate in wanted.signers
             for signer in [signer_record(wanted.name, certificate, at=at, by=by)]
         }
-        self.chest.store.instances.add(
-            record,
-            signers=tuple(signers.values()),
-            signing_key=self.chest.make(key, KeyState.ACTIVE, at=at),
-            provider=ProviderRecord(
-                instance=wanted.name,
-                subscription=wanted.subscription,
-                resource_group=wanted.resource_group,
-                properties=wanted.properties,
-                created_by=by,
-            ),
-            by=by,
-        )
+        made = self.chest.make(key, KeyState.ACTIVE, at=at)
+        try:
+            self.chest.store.instances.add(
+                record,
+                signers=tuple(signers.values()),
+                signing_key=made,
+                provider=ProviderRecord(
+                    instance=wanted.name,
+                    subscription=wanted.subscription,
+                    resource_group=wanted.resource_group,
+                    properties=wanted.properties,
+                    created_by=by,
+                ),
+                by=by,
+            )
+        except SettingsError:
+            self.chest.discard(made)
+            raise
         return record
 
     def remove(self, name: str, *, by: Author) -> None:
@@ -105,8 +110,12 @@ class ProvisioningService:
         Raises:
             UnknownInstanceError: There is no such instance.
         """
-        record = self.chest.store.instances.require(name)
-        self.chest.store.instances.remove(record.name, at=self.now(), by=by)
+        store = self.chest.store
+        record = store.instances.require(name)
+        keys = store.signing_keys.of(record.name)
+        store.instances.remove(record.name, at=self.now(), by=by)
+        for key in keys:
+            self.chest.discard(key)
 
 
 def _check(wanted: NewInstance) -> None:

@@ -230,6 +230,37 @@ def test_what_is_discarded_is_gone_from_the_token_alone(
     assert device.keys == {}
 
 
+def test_a_key_that_cannot_be_destroyed_is_told_and_stops_nothing(
+    chest: KeyChest, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_token = replace(chest, custody=KeyCustody.TOKEN, device=FakeDevice())
+    record = in_token.make(NewKey.of(_record("a"), KeySchedule()), KeyState.RETIRED, at=AT)
+
+    chest.discard(record)
+
+    assert f"signing key {record.kid} of instance 'a', which is gone, is left" in caplog.text
+
+
+class _SlowDevice(FakeDevice):
+    def __init__(self, chest: KeyChest) -> None:
+        super().__init__()
+        self.chest = chest
+
+    def generate(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as the device does
+        self.chest.prepare("a", at=AT)
+        return super().generate(*arguments, **options)
+
+
+def test_of_two_first_starts_the_slower_leaves_nothing_in_the_token(chest: KeyChest) -> None:
+    slow = _SlowDevice(chest)
+
+    replace(chest, custody=KeyCustody.TOKEN, device=slow).prepare("a", at=AT)
+
+    assert slow.labels == ["assay a"]
+    assert slow.keys == {}
+    assert len(_open(chest).published) == 1
+
+
 def test_the_settings_of_an_instance_outrank_the_servers() -> None:
     own: dict[str, JsonValue] = {**_ES256, "key_rotation_days": 7, "key_overlap_hours": 1}
     silent, told = (
