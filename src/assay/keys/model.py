@@ -93,7 +93,7 @@ class SigningKey:
         """The signature of `data` as JWS carries it; for ECDSA r and s, of fixed size, big-endian.
 
         Raises:
-            Nothing of this package: a failure of the key's device passes through.
+            SigningUnavailableError: The key's device does not sign at the moment.
         """
         return self._signer(data)
 

@@ -88,6 +88,7 @@ class Pkcs11Token:
 
     __slots__ = (
         "_address",
+        "_doubtful",
         "_failed_at",
         "_failure",
         "_keys",
@@ -121,6 +122,9 @@ class Pkcs11Token:
 
         self._refusal = ""
         """Why the PIN may not be sent again."""
+
+        self._doubtful = False
+        """Whether the last login failed for a reason that says nothing of the PIN."""
 
         self._failure = ""
         self._failed_at = 0.0
@@ -243,17 +247,28 @@ class Pkcs11Token:
                 "one by its maker's tool, or reset it, and start again"
             )
             raise SettingsError(self._refusal)
+        if self._doubtful and token.flags & TokenFlag.USER_PIN_COUNT_LOW:
+            raise self._refused("it counts a wrong one")
         try:
-            return token.open(rw=True, user_pin=self._address.pin)
+            session = token.open(rw=True, user_pin=self._address.pin)
         except UserAlreadyLoggedIn:
             # One login is for the whole process.
-            return token.open(rw=True)
+            session = token.open(rw=True)
         except _REFUSED_PINS as error:
-            self._refusal = (
-                f"{self._name} refuses the PIN ({type(error).__name__}), which is not sent again; "
-                "correct pkcs11.pin_file or ASSAY_PKCS11_PIN, and start again"
-            )
-            raise SettingsError(self._refusal) from None
+            raise self._refused(type(error).__name__) from None
+        except PKCS11Error:
+            # Not every token says of a wrong PIN that it is one.
+            self._doubtful = True
+            raise
+        self._doubtful = False
+        return session
+
+    def _refused(self, reason: str) -> SettingsError:
+        self._refusal = (
+            f"{self._name} refuses the PIN ({reason}), which is not sent again; correct "
+            "pkcs11.pin_file or ASSAY_PKCS11_PIN, and start again"
+        )
+        return SettingsError(self._refusal)
 
     def _forget_session(self) -> None:
         session, self._session = self._session, None

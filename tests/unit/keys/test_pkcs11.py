@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pkcs11 import TokenFlag
+from pkcs11.exceptions import FunctionFailed
 
 from assay.encoding import encode_json
 from assay.errors import SettingsError, SigningUnavailableError
@@ -198,8 +199,9 @@ def _change_pin(address: TokenAddress, pin: str) -> None:
 class _Library:
     """A module whose token says that the next wrong PIN is its last."""
 
-    def __init__(self, flags: TokenFlag) -> None:
+    def __init__(self, flags: TokenFlag, *, failing: bool = False) -> None:
         self.flags = flags
+        self.failing = failing
         self.logins = 0
 
     def get_token(self, *, token_label: str) -> Any:  # noqa: ANN401  a token
@@ -211,6 +213,8 @@ class _Library:
 
     def _open(self, **_: object) -> Any:  # noqa: ANN401  a session
         self.logins += 1
+        if self.failing:
+            raise FunctionFailed
         return SimpleNamespace(close=lambda: None)
 
 
@@ -226,6 +230,31 @@ def test_a_token_that_would_lock_itself_is_left_alone(
             token.connect()
 
     assert library.logins == 0
+
+
+def test_a_pin_that_a_token_counts_as_wrong_without_saying_so_is_not_sent_again(
+    address: TokenAddress,
+) -> None:
+    library = _Library(TokenFlag.LOGIN_REQUIRED | TokenFlag.USER_PIN_COUNT_LOW, failing=True)
+    token = Pkcs11Token(address, library=lambda _path: library, rest_seconds=0)
+
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="it counts a wrong one"):
+            token.connect()
+
+    assert library.logins == 1
+
+
+def test_a_login_that_fails_for_another_reason_is_tried_again(address: TokenAddress) -> None:
+    library = _Library(TokenFlag.LOGIN_REQUIRED, failing=True)
+    token = Pkcs11Token(address, library=lambda _path: library, rest_seconds=0)
+    with pytest.raises(SettingsError, match="does not answer"):
+        token.connect()
+    library.failing = False
+
+    token.connect()
+
+    assert library.logins == 3
 
 
 def test_one_login_serves_the_whole_process(address: TokenAddress) -> None:
