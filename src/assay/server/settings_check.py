@@ -9,7 +9,7 @@ from assay.errors import SettingsError
 from assay.keys import KeyCustody
 from assay.server.addresses import is_loopback
 from assay.server.auth.settings_check import check_auth_settings
-from assay.server.settings import CollateralKind, Settings, attest_uri
+from assay.server.settings import CollateralKind, Pkcs11Settings, Settings, attest_uri
 from assay.service.instance_names import check_instance_name, check_issuer
 from assay.store import is_sqlite_url
 
@@ -154,21 +154,22 @@ def _check_keys(settings: Settings) -> None:
 
 def _check_pkcs11(settings: Settings) -> None:
     chosen, custody = settings.pkcs11, settings.keys.custody
+    if custody is KeyCustody.SOFTWARE and chosen == Pkcs11Settings():
+        return
     needed = {"pkcs11.module": chosen.module, "pkcs11.token": chosen.token}
     if custody is KeyCustody.DELEGATED:
         needed["pkcs11.key"] = chosen.key
-    if custody is not KeyCustody.SOFTWARE or any(needed.values()):
-        for name, value in needed.items():
-            if not value:
-                raise SettingsError(
-                    f"{name} is not set, and the token that keys.custody {custody} or another "
-                    "setting of pkcs11 is about cannot be found without it; set it"
-                )
-        if (chosen.pin is None) is (chosen.pin_file is None):
+    for name, value in needed.items():
+        if not value:
             raise SettingsError(
-                "the token needs its PIN from one place: set pkcs11.pin_file to a file of mode "
-                "0600, or the variable ASSAY_PKCS11_PIN, and not both"
+                f"{name} is not set, and the token that keys.custody {custody} or another setting "
+                "of pkcs11 is about cannot be found without it; set it"
             )
+    if (chosen.pin is None) is (chosen.pin_file is None):
+        raise SettingsError(
+            "the token needs its PIN from one place: set pkcs11.pin_file to a file of mode 0600, "
+            "or the variable ASSAY_PKCS11_PIN, and not both"
+        )
 
 
 def _check_policies(settings: Settings) -> None:

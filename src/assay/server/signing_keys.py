@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 from assay.errors import SettingsError
 from assay.keys import KeyCustody, KeyEncryptionKey, load_token_pin
 from assay.server.settings import KeySettings, Pkcs11Settings, Settings
+from assay.server.settings_reader import PREFIX
 from assay.service.key_certificates import KeyCertificates
 from assay.service.key_schedule import KeySchedule, rotation_period
 from assay.service.keys import KeyChest
@@ -107,6 +109,7 @@ class EvidenceCommand:
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 timeout=self.seconds,
+                env=_without_settings(os.environ),
             )
         except OSError as error:
             raise self._failed(f"cannot be run: {error.strerror}") from error
@@ -124,3 +127,8 @@ class EvidenceCommand:
             f"keys.evidence_command: {self.command[0]} {reason}; see to it, or leave the setting "
             "out"
         )
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    # The service's own secrets may be among them, and are no business of that program.
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}

@@ -88,12 +88,15 @@ class KeyKeeper:
                     self._plan[record.name] = (record, step)
 
     def _may(self, record: InstanceRecord, step: KeyStep, at: datetime) -> bool:
-        failed = self._failed.get(record.name)
-        if failed is not None and at - failed < _RETRY:
+        if self._rests(record, at):
             return False
         if step.action is not KeyAction.ACTIVATE:
             return True
         return self._steady() - self._seen[step.kid] >= LEAD.total_seconds()
+
+    def _rests(self, record: InstanceRecord, at: datetime) -> bool:
+        failed = self._failed.get(record.name)
+        return failed is not None and at - failed < _RETRY
 
     def _take(self, record: InstanceRecord, step: KeyStep, at: datetime) -> None:
         with self._explained(record, at):
@@ -109,6 +112,8 @@ class KeyKeeper:
         except StoreUnavailableError:
             raise
         except AssayError as error:
+            if self._rests(record, at):
+                return
             self._failed[record.name] = at
             _LOG.warning(
                 "the signing keys of instance %r stay as they are: %s", record.name, error.message

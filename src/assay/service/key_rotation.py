@@ -82,7 +82,7 @@ class KeyRotation:
             raise _raced(instance)
         for key in dropped:
             self.chest.discard(key)
-        return KeyReplacement(key=made, dropped=dropped)
+        return KeyReplacement(key=self._active(instance), dropped=dropped)
 
     def take(self, record: InstanceRecord, step: KeyStep) -> bool:
         """Make a step that is due; whether it was still to be made.

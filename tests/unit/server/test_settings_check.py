@@ -68,6 +68,8 @@ _DELEGATED: Final = {
         ({"keys.custody": "token"}, r"pkcs11\.module is not set"),
         ({"pkcs11.token": "x"}, r"pkcs11\.module is not set"),
         ({"pkcs11.module": "x.so"}, r"pkcs11\.token is not set"),
+        ({"pkcs11.key": "x"}, r"pkcs11\.module is not set"),
+        ({"pkcs11.pin_file": "x"}, r"pkcs11\.module is not set"),
         ({**_DELEGATED, "pkcs11.key": None}, r"pkcs11\.key is not set"),
         ({**_DELEGATED, "pkcs11.pin_file": None}, "needs its PIN from one place"),
         (

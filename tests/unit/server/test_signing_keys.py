@@ -240,6 +240,16 @@ def test_a_command_gets_the_report_data_as_its_last_argument() -> None:
     assert command(bytes(range(64))) == bytes(range(64)).hex().encode()
 
 
+def test_a_command_learns_nothing_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_PKCS11_PIN", PIN)
+    monkeypatch.setenv("OTHER", "other")
+
+    printed = EvidenceCommand(command=("sh", "-c", "env"), seconds=10)(bytes(64)).decode()
+
+    assert PIN not in printed
+    assert "OTHER=other" in printed
+
+
 def test_a_command_that_prints_something_else_stops_the_start(tmp_path: Path) -> None:
     settings = _settings(tmp_path, None, **{"keys.evidence_command": ["echo"]})
 

@@ -6,6 +6,7 @@ signs before every server publishes it, and every token finds its key for as lon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -92,9 +93,11 @@ class _Keys:
         left = tuple(key for key in self.records if key.kid != kid or key.state is KeyState.ACTIVE)
         return len(left) < len(self.records) and self._keep(left)
 
-    def get_or_create_active(self, _instance: str, create: object) -> None:
-        assert callable(create)
+    def get_or_create_active(
+        self, _instance: str, create: Callable[[], SigningKeyRecord]
+    ) -> SigningKeyRecord:
         self._keep((create(),))
+        return self.records[0]
 
     def _keep(self, records: tuple[SigningKeyRecord, ...]) -> bool:
         self.records = records

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from assay.cli.administration import LocalAdministration
     from assay.encoding import JsonValue
     from assay.keys import SigningKey
-    from assay.store import SigningKeyRecord
 
 app: Final = typer.Typer(
     help="List, rotate and export the signing keys of a service.",
@@ -167,9 +166,5 @@ def _replace(administration: LocalAdministration, name: str, *, yes: bool) -> di
             "repeat it with --yes"
         )
     replaced = administration.rotation.replace(name, by=administration.author, wait=time.sleep)
-    [active] = administration.store.signing_keys.of(name)
-    return {"instance": name, **key_members(active), "dropped": _kids(replaced.dropped)}
-
-
-def _kids(keys: tuple[SigningKeyRecord, ...]) -> list[JsonValue]:
-    return [key.kid for key in keys]
+    dropped: list[JsonValue] = [key.kid for key in replaced.dropped]
+    return {"instance": name, **key_members(replaced.key), "dropped": dropped}
