@@ -56,7 +56,8 @@ _REFUSED_PINS: Final = (
 )
 
 _ONE_AT_A_TIME: Final = RLock()
-"""A module is one for the whole process, and starting it anew ends what others do with it."""
+"""A module is one for the whole process, is not told that there are threads (`C_Initialize` without
+arguments), and starting it anew ends what others do with it."""
 
 
 @final
