@@ -140,6 +140,13 @@ class RequirementError(SettingsError):
     """
 
 
+class SigningUnavailableError(AssayError):
+    """The device that holds a signing key does not sign at the moment.
+
+    The operator must act; a caller may try again.
+    """
+
+
 class StoreUnavailableError(AssayError):
     """The database cannot do what is asked: locked, read-only, full, broken, or of a newer schema.
 

@@ -14,6 +14,7 @@ from assay.cli.commands import (
     demo,
     inspect,
     instance,
+    key,
     keyrelease,
     policy,
     serve,
@@ -77,6 +78,7 @@ app.add_typer(collateral.app, name="collateral")
 app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
+app.add_typer(key.app, name="key")
 app.add_typer(token_auth.app, name="token-auth")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keyrelease.app, name="keyrelease")

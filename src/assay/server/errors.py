@@ -26,6 +26,7 @@ from assay.errors import (
     PolicyError,
     RequestError,
     SettingsError,
+    SigningUnavailableError,
     StoreUnavailableError,
     TokenError,
     UnauthorizedError,
@@ -367,6 +368,16 @@ def _store(_error: AssayError) -> ErrorAnswer:
     )
 
 
+def _signing(_error: AssayError) -> ErrorAnswer:
+    # Which token it is, and what it said, is for the log.
+    return ErrorAnswer(
+        status=503,
+        code="SigningUnavailable",
+        message="the service's signing key cannot be used at the moment; try again",
+        retry_seconds=_COLLATERAL_RETRY_SECONDS,
+    )
+
+
 def _unauthorized(error: AssayError) -> ErrorAnswer:
     """One answer for callers who are not known and for those who lack a right.
 
@@ -450,5 +461,6 @@ _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer
     (OperationRefusedError, _refused_operation),
     (UnknownInstanceError, _unknown_instance),
     (SettingsError, _unusable_instance),
+    (SigningUnavailableError, _signing),
     (StoreUnavailableError, _store),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.token.answers import (
+    ANSWER_LIFETIME,
     UNSET_POLICY,
     answer_claims,
     policy_answer,
@@ -15,8 +16,10 @@ from assay.token.answers import (
 )
 from assay.token.attestation import ATTESTATION_LIFETIME, attestation_claims
 from assay.token.certificates import signing_certificate
+from assay.token.delegation import SigningAuthority, names_issuer
 from assay.token.jwks import jwks, openid_configuration
 from assay.token.jws import sign_token, unsecured_token
+from assay.token.key_evidence import key_evidence_extension, key_report_data
 from assay.token.key_set import KeySet, VerificationKey, parse_key_set
 from assay.token.owner import (
     MAX_OWNER_TOKEN_CHARACTERS,
@@ -43,12 +46,14 @@ from assay.token.verify import (
 )
 
 __all__ = [
+    "ANSWER_LIFETIME",
     "ATTESTATION_LIFETIME",
     "MAX_OWNER_TOKEN_CHARACTERS",
     "RESET_PAYLOAD",
     "UNSET_POLICY",
     "KeySet",
     "OwnerToken",
+    "SigningAuthority",
     "TokenExpectations",
     "UnverifiedToken",
     "VerificationKey",
@@ -57,6 +62,9 @@ __all__ = [
     "attestation_claims",
     "certificate_payload",
     "jwks",
+    "key_evidence_extension",
+    "key_report_data",
+    "names_issuer",
     "openid_configuration",
     "parse_key_set",
     "policy_answer",
