@@ -16,6 +16,7 @@ from assay.appraisal import AppraisalContext, AppraisalRequest, AppraisalSetting
 from assay.clock import now
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.format import AttestationType
+from assay.keys import SigningAlgorithm
 from assay.policy import compile_policy, default_policy
 from assay.simulator import SimulatedPlatform, save_platform
 from benchmarks.attestation import distinct_requests, repeating_requests
@@ -24,6 +25,7 @@ from benchmarks.floor import Floor, Rate, is_noisy, mean, measure, measure_floor
 from benchmarks.load import run_load
 from benchmarks.policy import QUERIES, RULES, tpm_claims, tpm_policy
 from benchmarks.server import running_server
+from benchmarks.tokens import TOKENS, checked_tokens
 from benchmarks.verification import cases
 
 _CONNECTIONS = 32
@@ -70,6 +72,7 @@ def main() -> None:
     _verification(report, platform)
     _policy(report, platform)
     _event_log(report)
+    _tokens(report, platform)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_platform(platform, folder / "platform")
@@ -117,6 +120,13 @@ def _event_log(report: Report) -> None:
     what = f"boot log of {log_bytes() / 1000:.0f} KB and a policy of {RULES} rules"
     for step, rate in event_log_steps().items():
         report.plain(f"{what}: {step}", f"{rate.microseconds / 1000:.2f} ms")
+
+
+def _tokens(report: Report, platform: SimulatedPlatform) -> None:
+    for algorithm in (SigningAlgorithm.RS256, SigningAlgorithm.ES256):
+        ours, bare = checked_tokens(platform, algorithm, now())
+        report.rate(f"{TOKENS:,} tokens checked, {algorithm}, key at hand", ours, bare)
+    report.floor()
 
 
 def _attestation(

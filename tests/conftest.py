@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from assay.store import Store
 from tests.databases import PostgresqlServer, postgresql_server
+from tests.tokens import SoftHsm, soft_hsm
 from tests.vectors import MISSING, vectors_folder
 
 AT: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -44,6 +45,12 @@ def vectors() -> Path:
 def postgresql() -> Iterator[PostgresqlServer]:
     with postgresql_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
+    with soft_hsm(tmp_path_factory.mktemp("softhsm")) as found:
+        yield found
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -127,10 +128,16 @@ def software_tpm(made: Manufactured) -> Iterator[SoftwareTpm]:
 
 def _await(sockets: Sequence[Path], process: subprocess.Popen[bytes]) -> None:
     started = time.monotonic()
-    while not all(path.exists() for path in sockets):
+    # Sockets are there a moment before somebody listens to them.
+    while not all(_is_listening(path) for path in sockets):
         assert process.poll() is None, "swtpm has ended"
         assert time.monotonic() - started < _START_SECONDS, "swtpm does not start"
         time.sleep(0.005)
+
+
+def _is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _run(command: Sequence[str]) -> None:

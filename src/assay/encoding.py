@@ -103,8 +103,9 @@ def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> Js
     except RecursionError as error:
         raise _too_deep(data, what, max_depth) from error
     # Each member has its colon. One more is inside a string, or of a name that came twice, of
-    # which the decoder keeps the last: only then is it worth while to look at all names.
-    if data.count(b":") != members:
+    # which the decoder keeps the last: only then is it worth while to look at all names. That of a
+    # URL is surely inside a string, as no value begins with a slash.
+    if data.count(b":") - data.count(b"://") != members:
         _check_unique(data, what)
     return value
 
@@ -184,17 +185,25 @@ def _count_members(value: JsonValue, what: str, levels: int) -> int:
     elif isinstance(value, list):
         inner = value
     else:
-        if isinstance(value, int) and not _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
-            raise EncodingError(
-                f"{what}: expected integers of at most {_MAX_INTEGER_DIGITS} digits, got more"
-            )
+        _check_integer(value, what)
         return 0
     if levels == 0:
         raise RecursionError
     for item in inner:
-        if item.__class__ is not str:
+        # Most are strings, and calls cost more than all else here.
+        kind = item.__class__
+        if kind is dict or kind is list:
             members += _count_members(item, what, levels - 1)
+        elif kind is int:
+            _check_integer(item, what)
     return members
+
+
+def _check_integer(value: JsonValue, what: str) -> None:
+    if isinstance(value, int) and not _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+        raise EncodingError(
+            f"{what}: expected integers of at most {_MAX_INTEGER_DIGITS} digits, got more"
+        )
 
 
 def _too_deep(data: bytes, what: str, max_depth: int) -> EncodingError:

@@ -119,6 +119,34 @@ class SettingsError(AssayError):
     """The settings do not fit together or name what is not there. The operator must act."""
 
 
+class BrokerUnavailableError(AssayError):
+    """A key release broker gives no answer, or one that no broker gives.
+
+    The operator must act; a caller may try again.
+    """
+
+
+class ReleaseRefusedError(AssayError):
+    """A secret is not released, or what came is not the release that was asked for.
+
+    Whoever asked must act.
+    """
+
+
+class RequirementError(SettingsError):
+    """A requirement on a token's claims that no token could ever be judged by.
+
+    Whoever wrote it must act.
+    """
+
+
+class SigningUnavailableError(AssayError):
+    """The device that holds a signing key does not sign at the moment.
+
+    The operator must act; a caller may try again.
+    """
+
+
 class StoreUnavailableError(AssayError):
     """The database cannot do what is asked: locked, read-only, full, broken, or of a newer schema.
 

@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from assay.encoding import decode_base64url, encode_json
 from assay.errors import TokenError
 from assay.keys import SigningAlgorithm, SigningKey, generate_key, key_id
+from assay.relying_party import TokenDemands, TokenVerifier, require
 from assay.token import (
     KeySet,
     TokenExpectations,
@@ -32,6 +33,7 @@ from tests.vectors import vector_params
 
 _RECORDINGS: Final = vector_params("maa/python/*.json")
 _KEY_SETS: Final = vector_params("maa/jwks/*.json")
+_NO_KEYS: Final = KeySet(keys={}, passed_over={})
 _RS256: Final = frozenset({SigningAlgorithm.RS256})
 
 
@@ -69,13 +71,38 @@ def test_every_recorded_token_verifies_at_its_time(recording: Path, vectors: Pat
     for token in _tokens(recording):
         issued_at = datetime.fromtimestamp(token["claims"]["iat"], UTC)
         unsecured = token["header"]["alg"] == "none"
-        keys = KeySet(keys={}, passed_over={}) if unsecured else _key_set(vectors, token)
+        keys = _NO_KEYS if unsecured else _key_set(vectors, token)
 
         verified = verify_token(token["raw"], keys, at=issued_at, expect=_expect(token))
 
         assert verified.header == token["header"]
         assert verified.claims == token["claims"]
         assert verified.signed is not unsecured
+
+
+@pytest.mark.parametrize("recording", _RECORDINGS)
+def test_a_relying_party_takes_every_signed_token_at_its_time_and_no_other(
+    recording: Path, vectors: Path
+) -> None:
+    for token in _tokens(recording):
+        claims = token["claims"]
+        issued_at = datetime.fromtimestamp(claims["iat"], UTC)
+        nonce = claims.get("nonce")
+        verifier = TokenVerifier(
+            claims["iss"],
+            require(debuggable=claims["x-ms-sgx-is-debuggable"], svn__ge=0)
+            if "x-ms-sgx-svn" in claims
+            else None,
+            demands=TokenDemands(algorithms=_RS256),
+            keys=_key_set(vectors, token) if token["header"]["alg"] == "RS256" else _NO_KEYS,
+            now=lambda at=issued_at: at,  # type: ignore[misc]
+        )
+        if token["header"]["alg"] == "none":
+            with pytest.raises(TokenError) as raised:
+                verifier.verify(token["raw"])
+            assert [one.check for one in raised.value.findings] == ["token.jws.unsecured"]
+        else:
+            assert verifier.verify(token["raw"], nonce=nonce).claims == claims
 
 
 @pytest.mark.parametrize("recording", _RECORDINGS)

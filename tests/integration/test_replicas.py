@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
 from assay import clock
 from assay.attester.tpm import TpmExchange
+from assay.cli import app
+from assay.server.settings_reader import variable_name
 from assay.simulator import SimulatedPlatform, save_platform
 from assay.simulator.tpm.platform import SimulatedTpm
 from assay.simulator.tpm.request import draft_v2
@@ -36,13 +40,36 @@ _PATIENCE_SECONDS: Final = 30.0
 class _Replicas:
     """Two servers, and evidence that both accept."""
 
-    def __init__(self, servers: list[RunningServer], evidence: dict[str, Any]) -> None:
+    def __init__(
+        self, servers: list[RunningServer], evidence: dict[str, Any], flags: Mapping[str, object]
+    ) -> None:
         self.servers = servers
         self.evidence = evidence
+        self.flags = flags
         self.client = httpx2.Client(timeout=60, trust_env=False)
 
     def attest(self, number: int) -> httpx2.Response:
         return self.client.post(self.servers[number].url + _ATTEST, json=self.evidence)
+
+    def signed_by(self, number: int) -> str:
+        return str(read_unverified(self.attest(number).json()["token"]).header["kid"])
+
+    def published(self, number: int) -> list[str]:
+        document = self.client.get(f"{self.servers[number].url}/certs").json()
+        return [key["kid"] for key in document["keys"]]
+
+    def rotate(self, *options: str) -> str:
+        """Rotate with the first one's settings; the new key."""
+        names = ("database", "key_encryption_key_file", "instance.public_url")
+        environment = {variable_name(name): str(self.flags[name]) for name in names}
+        home = str(self.servers[0].log.parent / "data")
+        outcome = CliRunner().invoke(
+            app,
+            ["key", "rotate", "default", *options, "--json"],
+            env={**environment, variable_name("data_dir"): home},
+        )
+        assert outcome.exit_code == 0, outcome.stderr
+        return str(json.loads(outcome.stdout)["kid"])
 
     def set(self, number: int, text: str, path: str = _POLICY) -> httpx2.Response:
         jws = unsecured(stored_policy(text))
@@ -109,6 +136,7 @@ def running(
         "database": database.url(database.create_database()),
         "key_encryption_key_file": str(key),
         "replicas": 2,
+        "keys.overlap_hours": 0,
         "instance.public_url": _ISSUER,
     }
     with ExitStack() as stack:
@@ -117,7 +145,7 @@ def running(
             home: Path = folder / name
             home.mkdir()
             servers.append(stack.enter_context(running_server(home, flags)))
-        found = _Replicas(servers, sgx_request(platform=platform))
+        found = _Replicas(servers, sgx_request(platform=platform), flags)
         stack.callback(found.client.close)
         yield found
 
@@ -132,16 +160,30 @@ def replicas(running: _Replicas) -> _Replicas:
 
 
 def test_both_sign_with_one_key(replicas: _Replicas) -> None:
-    kids = [
-        [key["kid"] for key in replicas.client.get(f"{server.url}/certs").json()["keys"]]
-        for server in replicas.servers
-    ]
+    kids = [replicas.published(number) for number in (0, 1)]
     issuers = [
         read_unverified(replicas.attest(number).json()["token"]).claims["iss"] for number in (0, 1)
     ]
 
     assert kids[0] == kids[1]
     assert issuers == [_ISSUER, _ISSUER]
+
+
+def test_a_key_rotated_through_one_is_published_by_the_other_before_it_signs_anything(
+    replicas: _Replicas,
+) -> None:
+    made = replicas.rotate()
+    started = time.monotonic()
+
+    signed: set[str] = set()
+    while signed != {made} or time.monotonic() - started < _FOLLOW_SECONDS:
+        assert time.monotonic() - started < _PATIENCE_SECONDS
+        signed = set()
+        for one, other in ((0, 1), (1, 0)):
+            published = replicas.published(other)
+            kid = replicas.signed_by(one)
+            assert kid in published
+            signed.add(kid)
 
 
 def test_a_policy_set_through_one_is_used_by_the_other_within_two_seconds(

@@ -13,6 +13,7 @@ from assay import clock
 from assay.cli.service_start import load_service
 from assay.server.assembly import open_chest
 from assay.server.settings import Settings
+from assay.service.key_rotation import KeyRotation
 from assay.service.policies import PolicyService
 from assay.service.provisioning import ProvisioningService
 from assay.service.signers import SignerService
@@ -28,6 +29,7 @@ class LocalAdministration:
     provisioning: ProvisioningService
     policies: PolicyService
     signers: SignerService
+    rotation: KeyRotation
     author: Author
 
 
@@ -47,6 +49,7 @@ def open_administration(settings_file: Path | None) -> Iterator[LocalAdministrat
             provisioning=ProvisioningService(chest=chest, now=clock.now),
             policies=PolicyService(store=chest.store, now=clock.now),
             signers=SignerService(store=chest.store, now=clock.now),
+            rotation=KeyRotation(chest=chest, now=clock.now),
             author=Author(kind="operator", name=user_name(os.geteuid())),
         )
 

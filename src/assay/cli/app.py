@@ -14,6 +14,8 @@ from assay.cli.commands import (
     demo,
     inspect,
     instance,
+    key,
+    keyrelease,
     policy,
     serve,
     simulate,
@@ -77,9 +79,11 @@ app.add_typer(collateral.app, name="collateral")
 app.add_typer(simulate.app, name="simulate")
 app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
+app.add_typer(key.app, name="key")
 app.add_typer(token_auth.app, name="token-auth")
 app.add_typer(tpm.app, name="tpm")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keyrelease.app, name="keyrelease")
 app.command("demo")(demo.demo)
 
 

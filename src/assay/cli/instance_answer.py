@@ -66,7 +66,10 @@ def key_members(record: SigningKeyRecord) -> dict[str, JsonValue]:
         "kid": record.kid,
         "algorithm": record.algorithm.value,
         "state": record.state.value,
+        "custody": record.custody.value,
         "created_at": record.created_at.isoformat(),
+        "activated_at": _instant(record.activated_at),
+        "retired_at": _instant(record.retired_at),
     }
 
 

@@ -24,23 +24,27 @@ _ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def running_server(
-    options: Sequence[str], *, folder: Path, start_seconds: float = _START_SECONDS
+    options: Sequence[str],
+    *,
+    folder: Path,
+    command: Sequence[str] = ("serve",),
+    start_seconds: float = _START_SECONDS,
 ) -> Iterator[str]:
-    """Run `assay serve` with its data in `folder`; the block gets the address.
+    """Run `assay serve` or another server with its data in `folder`; the block gets the address.
 
     The server ends with the block, however that ends.
 
     Raises:
         TransportError: The server does not start.
     """
-    log = folder / "server.log"
+    log = folder / f"{'-'.join(command)}.log"
     with _ended_by_signals(), log.open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603  this program itself
             [
                 sys.executable,
                 "-m",
                 "assay",
-                "serve",
+                *command,
                 "--host",
                 "127.0.0.1",
                 "--port",

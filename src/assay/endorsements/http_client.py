@@ -29,20 +29,33 @@ def open_http_client(
     Raises:
         SettingsError: The file is missing, or holds no certificate.
     """
-    if ca_file is None:
-        context = httpx2.create_ssl_context(trust_env=use_proxies)
-    else:
-        context = _trusting(ca_file)
-    # Where Python is the system's own, the least version may be left to a file of the system.
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     return httpx2.AsyncClient(
-        verify=context,
+        verify=tls_context(ca_file, trust_env=use_proxies),
         follow_redirects=False,
         trust_env=use_proxies,
         timeout=httpx2.Timeout(limits.request_seconds, connect=limits.connect_seconds),
         limits=httpx2.Limits(max_connections=limits.connections),
         transport=transport,
     )
+
+
+def tls_context(ca_file: Path | None, *, trust_env: bool = True) -> ssl.SSLContext:
+    """TLS 1.2 and later, with servers that the roots of a file or of the machine vouch for.
+
+    Args:
+        ca_file: PEM file of the roots to trust in place of the machine's.
+        trust_env: Whether variables of the environment may name the machine's roots.
+
+    Raises:
+        SettingsError: The file is missing, or holds no certificate.
+    """
+    if ca_file is None:
+        context = httpx2.create_ssl_context(trust_env=trust_env)
+    else:
+        context = _trusting(ca_file)
+    # Where Python is the system's own, the least version may be left to a file of the system.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context
 
 
 def _trusting(ca_file: Path) -> ssl.SSLContext:

@@ -6,9 +6,7 @@ of 16 bytes. Source: NIST SP 800-38D section 8.2.2 for the nonce.
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
@@ -18,15 +16,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from assay.encoding import EncodingError, decode_base64
 from assay.errors import SettingsError
+from assay.keys.private_file import read_private_file
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _VERSION: Final = b"\x01"
 _OVERHEAD: Final = len(_VERSION) + _NONCE_BYTES + _TAG_BYTES
-
-_MAX_FILE_BYTES: Final = 1024
-"""Base64 of 32 bytes with generous white space; anything longer is another file."""
 
 _HOW_TO_MAKE: Final = "make one with `openssl rand -base64 32`"
 
@@ -88,7 +84,7 @@ def load_key_encryption_key(path: Path) -> KeyEncryptionKey:
     Raises:
         SettingsError: The file cannot be read, is open to group or others, or holds no such key.
     """
-    content = _read_private_file(path)
+    content = read_private_file(path, "key-encryption key")
     if len(content) != _KEY_BYTES:
         return _from_base64(content, str(path))
     # 32 random bytes are printable once in 10**14; a passphrase or a cut-off text always is.
@@ -128,31 +124,3 @@ def _from_base64(content: bytes, source: str) -> KeyEncryptionKey:
             f"got base64 of {len(secret)}; {_HOW_TO_MAKE}"
         )
     return KeyEncryptionKey(secret)
-
-
-def _read_private_file(path: Path) -> bytes:
-    try:
-        # Not blocking, so that a pipe in its place cannot hold up the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise SettingsError(
-            f"key-encryption key {path}: cannot read it: {error.strerror}"
-        ) from error
-    try:
-        # The open file is asked, not the path, which may name another one by now.
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise SettingsError(f"key-encryption key {path}: need a regular file, got another kind")
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise SettingsError(
-                f"key-encryption key {path}: need a file that only its owner may use, got mode "
-                f"{stat.S_IMODE(mode):04o}; run `chmod 600 {path}`"
-            )
-        content = os.read(descriptor, _MAX_FILE_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > _MAX_FILE_BYTES:
-        raise SettingsError(
-            f"key-encryption key {path}: need at most {_MAX_FILE_BYTES} bytes, got more"
-        )
-    return content

@@ -41,6 +41,19 @@ class SigningAlgorithm(StrEnum):
     ES384 = "ES384"
 
 
+class KeyCustody(StrEnum):
+    """Where a private key is, and who vouches for it."""
+
+    SOFTWARE = "software"
+    """Sealed in the store; its certificate is by itself."""
+
+    TOKEN = "token"  # noqa: S105  a PKCS #11 token, no secret
+    """In a PKCS #11 token, which it never leaves."""
+
+    DELEGATED = "delegated"
+    """Sealed in the store; certified by a key in a PKCS #11 token."""
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
@@ -80,7 +93,7 @@ class SigningKey:
         """The signature of `data` as JWS carries it; for ECDSA r and s, of fixed size, big-endian.
 
         Raises:
-            Nothing of this package: a failure of the key's device passes through.
+            SigningUnavailableError: The key's device does not sign at the moment.
         """
         return self._signer(data)
 

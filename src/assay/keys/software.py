@@ -1,22 +1,28 @@
-"""Signing keys in software: made here, kept in the store under a key-encryption key."""
+"""Signing keys in software: made here, kept in the store under a key-encryption key.
+
+So are references to keys that a device keeps.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final, assert_never
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
+    load_der_public_key,
 )
 
-from assay.encoding import encode_json
+from assay.encoding import decode_base64url, encode_base64url, encode_json
 from assay.errors import SettingsError
 from assay.keys.key_encryption import KeyEncryptionKey
-from assay.keys.model import PrivateKey, SigningAlgorithm, SigningKey
+from assay.keys.model import PrivateKey, PublicKey, SigningAlgorithm, SigningKey
 
 _RSA_EXPONENT: Final = 65537
 _RSA_BITS: Final = 2048
@@ -65,6 +71,41 @@ def open_key(
     if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise SettingsError(f"signing key {kid}: need an RSA or EC key, got another kind")
     return SigningKey(algorithm=algorithm, private_key=private_key, created_at=created_at)
+
+
+def seal_reference(
+    key: SigningKey, identifier: bytes, key_encryption_key: KeyEncryptionKey
+) -> bytes:
+    """Where a device has a key, sealed and bound to the key's identifier and algorithm.
+
+    It is no secret. Sealed, nobody who can write to the store can put a key of theirs there.
+    """
+    spki = key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    plaintext = encode_json([encode_base64url(identifier), encode_base64url(spki)])
+    return key_encryption_key.seal(plaintext, context=_reference_context(key.kid, key.algorithm))
+
+
+def open_reference(
+    sealed: bytes, key_encryption_key: KeyEncryptionKey, *, kid: str, algorithm: SigningAlgorithm
+) -> tuple[bytes, PublicKey]:
+    """What the device knows the key by, and the key's public part.
+
+    Raises:
+        SettingsError: Another key-encryption key sealed it, or it is not what was sealed for this
+            identifier and algorithm.
+    """
+    plaintext = key_encryption_key.open(
+        sealed, context=_reference_context(kid, algorithm), what=f"signing key {kid}"
+    )
+    identifier, spki = msgspec.json.decode(plaintext, type=tuple[str, str])
+    public_key = load_der_public_key(decode_base64url(spki, "key"))
+    if not isinstance(public_key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise SettingsError(f"signing key {kid}: need an RSA or EC key, got another kind")
+    return decode_base64url(identifier, "identifier"), public_key
+
+
+def _reference_context(kid: str, algorithm: SigningAlgorithm) -> bytes:
+    return encode_json(["assay signing key in a device", kid, algorithm.value])
 
 
 def _context(kid: str, algorithm: SigningAlgorithm) -> bytes:

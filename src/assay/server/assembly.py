@@ -27,12 +27,15 @@ from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
 from assay.server.maa.tpm import TpmServices
 from assay.server.settings import DATABASE_FILE, Settings, TlsSettings, attest_uri
+from assay.server.signing_keys import key_chest
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
 from assay.service.context_ring import AnsweredChallenges, ContextKeyRing
 from assay.service.instance_options import InstanceOptions
 from assay.service.instances import Instance, Surroundings, create_instance, define_instance
+from assay.service.key_keeper import KeyKeeper, KeyKeeping
+from assay.service.key_rotation import KeyRotation
 from assay.service.keys import KeyChest
 from assay.service.policies import PolicyService
 from assay.service.providers import Home, NewProviders, ProviderService
@@ -86,7 +89,8 @@ def prepare(settings: Settings, *, port: int) -> None:
         has_api_tokens = store.api_tokens.any_valid(at=clock.now())
         check_start(settings.auth, host=settings.host, has_api_tokens=has_api_tokens)
         keep_instance(settings, store, port=port, at=clock.now())
-        parts.chest.prepare(name, settings.instance.token_algorithm, at=clock.now())
+        parts.chest.check()
+        parts.chest.prepare(name, at=clock.now())
         # Whatever a worker would stumble over stops the start instead.
         parts.load(store.instances.state(name))
         _open_authorizer(settings, store)
@@ -108,6 +112,9 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
         registry = InstanceRegistry(store, parts.load)
         stack.callback(registry.close)
         registry.start()
+        keeping = KeyKeeping(KeyKeeper(KeyRotation(chest=parts.chest, now=clock.now)))
+        stack.callback(keeping.close)
+        keeping.start()
         authorizer = _open_authorizer(settings, store)
         refusals = RefusalRecord(store, clock.now)
         source = _source(settings, parts)
@@ -194,8 +201,11 @@ def _key_chest(settings: Settings) -> Iterator[KeyChest]:
     _make_data_dir(settings.data_dir)
     key = _key_encryption_key(settings)
     pool = PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
-    with contextlib.closing(Store.open(settings.database_url(), pool=pool)) as store:
-        yield KeyChest(store=store, key_encryption_key=key)
+    with (
+        contextlib.closing(Store.open(settings.database_url(), pool=pool)) as store,
+        key_chest(settings, store, key) as chest,
+    ):
+        yield chest
 
 
 def _offer(settings: Settings, parts: _Parts) -> ArmOffer:

@@ -26,6 +26,7 @@ from assay.errors import (
     PolicyError,
     RequestError,
     SettingsError,
+    SigningUnavailableError,
     StoreUnavailableError,
     TokenError,
     UnauthorizedError,
@@ -34,6 +35,7 @@ from assay.errors import (
     UntrustedSignerError,
 )
 from assay.policy import PolicyProblem, PolicySyntaxError, RuleRecord
+from assay.server.evidence_words import evidence_word
 from assay.service.attestation import PolicyRefusalError
 from assay.service.instance_options import PolicyExplanations
 from assay.service.tpm_attestation import NoTpmPolicyError
@@ -238,17 +240,9 @@ def _bad_evidence(error: AssayError) -> ErrorAnswer:
     return ErrorAnswer(
         status=400,
         code="InvalidParameter",
-        inner_code=_inner_code(error.findings),
+        inner_code=evidence_word(error.findings),
         message=f"the evidence is not accepted: {error.message}",
         details=_details(error.findings),
-    )
-
-
-def _inner_code(findings: Sequence[Finding]) -> str:
-    """What the first finding is about, in one word for programs."""
-    check = findings[0].check if findings else ""
-    return next(
-        (word for start, word in _INNER_CODES.items() if check.startswith(start)), "InvalidQuote"
     )
 
 
@@ -381,6 +375,16 @@ def _store(_error: AssayError) -> ErrorAnswer:
     )
 
 
+def _signing(_error: AssayError) -> ErrorAnswer:
+    # Which token it is, and what it said, is for the log.
+    return ErrorAnswer(
+        status=503,
+        code="SigningUnavailable",
+        message="the service's signing key cannot be used at the moment; try again",
+        retry_seconds=_COLLATERAL_RETRY_SECONDS,
+    )
+
+
 def _unauthorized(error: AssayError) -> ErrorAnswer:
     """One answer for callers who are not known and for those who lack a right.
 
@@ -433,27 +437,6 @@ def _text(text: str) -> str:
     return shown.encode("utf-8", "replace").decode("utf-8")
 
 
-_INNER_CODES: Final = {
-    "tpm.quote.nonce": "QuoteNonceMismatch",
-    "tpm.quote.pcr_digest": "PcrDigestMismatch",
-    "tpm.quote.pcr_selection": "PcrDigestMismatch",
-    "tpm.quote.pcr_size": "PcrDigestMismatch",
-    "tpm.quote.pcr_mask": "RequiredPcrsMissing",
-    "tpm.quote.no_pcrs": "RequiredPcrsMissing",
-    "tpm.quote.": "QuoteSignatureInvalid",
-    "tpm.signature.": "QuoteSignatureInvalid",
-    "tpm.certify.": "KeyCertificationInvalid",
-    "tpm.request_key.": "RequestKeyNotBound",
-    "tpm.aik_certificate.": "AikCertificateInvalid",
-    "tpm.event_log.": "EventLogReplayMismatch",
-    "tpm.enclave_report.": "VbsReportInvalid",
-    "tpm.boot.": "BootAttestationInvalid",
-    "tpm.service_context.": "ServiceContextInvalid",
-    "tpm.ek": "EndorsementKeyNotTrusted",
-    "tpm.": "InvalidRequest",
-}
-"""By the start of a finding's code; of several that fit, the first."""
-
 _CLOSING: Final = frozenset(
     {
         Refusal.HTTP,
@@ -486,5 +469,6 @@ _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer
     (OperationRefusedError, _refused_operation),
     (UnknownInstanceError, _unknown_instance),
     (SettingsError, _unusable_instance),
+    (SigningUnavailableError, _signing),
     (StoreUnavailableError, _store),
 )

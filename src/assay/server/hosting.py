@@ -50,6 +50,7 @@ class Instances(Protocol):
         Raises:
             UnknownInstanceError: It was removed meanwhile.
             SettingsError: It cannot be served as it is.
+            SigningUnavailableError: A key of it is in a token that is away.
             StoreUnavailableError: It has to be loaded, and the database cannot be read.
         """
         ...

@@ -17,9 +17,13 @@ from msgspec import Meta
 
 from assay.appraisal import MAA_ACCEPTED_TCB, Compatibility
 from assay.endorsements.tcb import TcbStatus
-from assay.keys import KeyEncryptionKey, SigningAlgorithm
+from assay.keys import KeyCustody, KeyEncryptionKey, SigningAlgorithm, TokenPin
 from assay.server.auth.settings import AuthSettings
-from assay.service.instance_options import PolicyExplanations
+from assay.service.instance_options import (
+    MAX_OVERLAP_HOURS,
+    MAX_ROTATION_DAYS,
+    PolicyExplanations,
+)
 from assay.service.providers import RESOURCE_GROUP, SUBSCRIPTION
 from assay.store import TrustModel
 
@@ -145,6 +149,42 @@ class CollateralSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which TCB evaluation data set: Intel's `standard` or `early` one, or a number."""
 
 
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Signing keys: where new ones are kept, and when they change."""
+
+    custody: KeyCustody = KeyCustody.SOFTWARE
+    """Of new keys; those that there are stay where they are until they are changed."""
+
+    rotation_days: Annotated[float, Meta(ge=0, le=MAX_ROTATION_DAYS)] = 90
+    """For how long a key signs; 0 where only `assay key rotate` changes it."""
+
+    overlap_hours: Annotated[float, Meta(ge=0, le=MAX_OVERLAP_HOURS)] = 24
+    """For how long the next key is published before it signs."""
+
+    evidence_command: tuple[str, ...] = ()
+    """Prints the service's own evidence with the report data that it is given."""
+
+    evidence_seconds: Seconds = 30
+    """How long it may take."""
+
+
+class Pkcs11Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The PKCS #11 token that keys are in, or are certified by."""
+
+    module: Path | None = None
+    """The shared library of the token's maker."""
+
+    token: str | None = None
+    """The token's label."""
+
+    key: str | None = None
+    """The label of the key that certifies delegated ones."""
+
+    pin_file: Path | None = None
+    pin: TokenPin | None = None
+    """From the environment only."""
+
+
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a request may cost, each for one worker. Everything over it is refused by name."""
 
@@ -244,6 +284,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     instance: InstanceSettings = InstanceSettings()
     collateral: CollateralSettings = CollateralSettings()
+    keys: KeySettings = KeySettings()
+    pkcs11: Pkcs11Settings = Pkcs11Settings()
     limits: LimitSettings = LimitSettings()
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()

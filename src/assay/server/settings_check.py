@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from assay.errors import SettingsError
+from assay.keys import KeyCustody
 from assay.server.addresses import is_loopback
 from assay.server.auth.settings_check import check_auth_settings
-from assay.server.settings import CollateralKind, Settings, attest_uri
+from assay.server.settings import CollateralKind, Pkcs11Settings, Settings, attest_uri
 from assay.service.instance_names import check_instance_name, check_issuer
 from assay.store import is_sqlite_url
 
@@ -131,6 +132,46 @@ def _check_key_encryption_key(settings: Settings) -> None:
         )
 
 
+def _check_keys(settings: Settings) -> None:
+    keys = settings.keys
+    if keys.rotation_days and keys.overlap_hours >= 24 * keys.rotation_days:
+        raise SettingsError(
+            f"keys.overlap_hours is {keys.overlap_hours:g}, and a key signs for "
+            f"{keys.rotation_days:g} days only, so that its successor would come before it; "
+            "shorten the overlap, or lengthen keys.rotation_days"
+        )
+    if keys.custody is KeyCustody.DELEGATED and not keys.rotation_days:
+        raise SettingsError(
+            "keys.custody is delegated, which is for keys of limited life, and keys.rotation_days "
+            "is 0; set it to the days that a key is to sign"
+        )
+    if keys.custody is KeyCustody.DELEGATED and keys.evidence_command:
+        raise SettingsError(
+            "keys.evidence_command is about certificates that keys make of themselves, and "
+            "keys.custody is delegated; leave one of them out"
+        )
+
+
+def _check_pkcs11(settings: Settings) -> None:
+    chosen, custody = settings.pkcs11, settings.keys.custody
+    if custody is KeyCustody.SOFTWARE and chosen == Pkcs11Settings():
+        return
+    needed = {"pkcs11.module": chosen.module, "pkcs11.token": chosen.token}
+    if custody is KeyCustody.DELEGATED:
+        needed["pkcs11.key"] = chosen.key
+    for name, value in needed.items():
+        if not value:
+            raise SettingsError(
+                f"{name} is not set, and the token that keys.custody {custody} or another setting "
+                "of pkcs11 is about cannot be found without it; set it"
+            )
+    if (chosen.pin is None) is (chosen.pin_file is None):
+        raise SettingsError(
+            "the token needs its PIN from one place: set pkcs11.pin_file to a file of mode 0600, "
+            "or the variable ASSAY_PKCS11_PIN, and not both"
+        )
+
+
 def _check_policies(settings: Settings) -> None:
     texts, files = settings.instance.policies, settings.instance.policy_files
     for field, name in (("sgx_enclave", "SgxEnclave"), ("open_enclave", "OpenEnclave")):
@@ -151,5 +192,7 @@ _CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     _check_auth,
     _check_management,
     _check_key_encryption_key,
+    _check_keys,
+    _check_pkcs11,
     _check_policies,
 )

@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from assay.errors import SettingsError
-from assay.keys import parse_key_encryption_key
+from assay.keys import TokenPin, parse_key_encryption_key
 from assay.server.settings import Origin, Settings, default_data_dir
 from assay.server.settings_check import check_settings
 
@@ -32,7 +32,11 @@ SETTINGS_VARIABLE: Final = "ASSAY_SETTINGS"
 _NOT_SETTINGS: Final = frozenset(
     {SETTINGS_VARIABLE, "ASSAY_COLLATERAL", "ASSAY_DEBUG", "ASSAY_URL", "ASSAY_VECTORS"}
 )
-_SECRETS: Final = frozenset({"key_encryption_key"})
+_SECRETS: Final[Mapping[str, Callable[[str, str], object]]] = {
+    "key_encryption_key": lambda text, source: parse_key_encryption_key(text, source=source),
+    "pkcs11.pin": lambda text, _source: TokenPin(text),
+}
+"""What may stand in the environment only, and how it is read there."""
 _SHOWN_CHARACTERS: Final = 60
 
 
@@ -171,7 +175,7 @@ def _unknown(where: str, name: str, known: Mapping[str, Any]) -> SettingsError:
 def _convert(given: _Value) -> Any:  # noqa: ANN401  any setting's type
     value = given.value
     if given.name in _SECRETS:
-        return parse_key_encryption_key(str(value), source=variable_name(given.name))
+        return _SECRETS[given.name](str(value), variable_name(given.name))
     wanted = _TYPES[given.name]
     loose = isinstance(value, str) and given.origin is not Origin.FILE
     if loose and _is_list(wanted):

@@ -17,6 +17,8 @@ from assay.keys import SigningAlgorithm
 from assay.policy import default_policy
 
 MAX_GRACE_HOURS: Final = 24 * 366
+MAX_OVERLAP_HOURS: Final = 24 * 366
+MAX_ROTATION_DAYS: Final = 3660
 
 
 class PolicyExplanations(StrEnum):
@@ -38,6 +40,12 @@ class InstanceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Which TCB evaluation data set; the server's choice if not set."""
 
     expired_collateral_grace_hours: Annotated[float, Meta(ge=0, le=MAX_GRACE_HOURS)] = 0
+    key_overlap_hours: Annotated[float, Meta(ge=0, le=MAX_OVERLAP_HOURS)] | None = None
+    """For how long a key is published before it signs; the server's choice if not set."""
+
+    key_rotation_days: Annotated[float, Meta(ge=0, le=MAX_ROTATION_DAYS)] | None = None
+    """For how long a key signs, 0 for ever; the server's choice if not set."""
+
     policies: dict[str, str] = msgspec.field(default_factory=dict)
     """Texts that are the default of their attestation type, in place of the protocol's."""
 

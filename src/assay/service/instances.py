@@ -5,7 +5,7 @@ Source: MAA protocol, section 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -94,6 +94,10 @@ class Surroundings:
     """The root of the simulated platform, where the server has one."""
 
 
+def _self_signed(key: SigningKey, issuer: str) -> bytes:
+    return signing_certificate(key, issuer=issuer)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceKeys:
     """The signing keys of one instance."""
@@ -103,6 +107,21 @@ class InstanceKeys:
 
     published: tuple[SigningKey, ...]
     """What relying parties may meet: the active key, then the others, oldest first."""
+
+    chains: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    """By identifier, the certificates of keys that somebody else certified, leaf first."""
+
+    certify: Callable[[SigningKey, str], bytes] = _self_signed
+    """The certificate of any other key, for the issuer's URL."""
+
+    def chain(self, key: SigningKey, issuer: str) -> tuple[bytes, ...]:
+        """The certificates of a key, its own first.
+
+        Raises:
+            SettingsError: There is to be evidence in it, and there is none.
+            SigningUnavailableError: The key's device does not sign.
+        """
+        return self.chains.get(key.kid) or (self.certify(key, issuer),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +255,8 @@ def create_instance(
 
     Raises:
         SettingsError: A policy does not parse or a configuration rule of it fails; or a type has
-            neither a policy nor a default.
+            neither a policy nor a default; or there is no evidence about a key.
+        SigningUnavailableError: The device of a key does not sign its certificate.
     """
     sent = {policy.attestation_type: policy.jws for policy in stored if policy.jws is not None}
     algorithms = [key.algorithm for key in keys.published]
@@ -254,12 +274,18 @@ def create_instance(
             None if aik_authority is None else x509.load_der_x509_certificate(aik_authority)
         ),
         memory=DcapMemory(definition.roots),
-        key_set=encode_json(
-            jwks(
-                (key, signing_certificate(key, issuer=definition.issuer)) for key in keys.published
-            )
-        ),
+        key_set=_key_set(definition.issuer, keys),
         metadata=encode_json(openid_configuration(definition.issuer, algorithms=algorithms)),
+    )
+
+
+def _key_set(issuer: str, keys: InstanceKeys) -> bytes:
+    chains = {key.kid: keys.chain(key, issuer) for key in keys.published}
+    return encode_json(
+        jwks(
+            ((key, chains[key.kid][0]) for key in keys.published),
+            issuers={kid: chain[1:] for kid, chain in chains.items()},
+        )
     )
 
 

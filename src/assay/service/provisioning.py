@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
 
@@ -15,11 +16,13 @@ from assay.errors import SettingsError
 from assay.service.instance_names import check_instance_name, check_issuer
 from assay.service.instance_options import InstanceOptions, kept_options
 from assay.service.instances import check_policy
-from assay.service.keys import KeyChest
+from assay.service.keys import KeyChest, NewKey
 from assay.service.policies import policy_type
 from assay.service.signer_chain import check_signer_certificate
 from assay.service.signers import signer_record
 from assay.store import Author, InstanceRecord, KeyState, ProviderRecord, TrustModel
+
+_DAY_HOURS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,25 +78,30 @@ class ProvisioningService:
             tags=wanted.tags,
             created_at=at,
         )
-        algorithm = wanted.options.token_algorithm
+        key = NewKey.of(record, self.chest.schedule)
         signers = {
             signer.fingerprint: signer
             for certificate in wanted.signers
             for signer in [signer_record(wanted.name, certificate, at=at, by=by)]
         }
-        self.chest.store.instances.add(
-            record,
-            signers=tuple(signers.values()),
-            signing_key=self.chest.make(wanted.name, algorithm, KeyState.ACTIVE, at=at),
-            provider=ProviderRecord(
-                instance=wanted.name,
-                subscription=wanted.subscription,
-                resource_group=wanted.resource_group,
-                properties=wanted.properties,
-                created_by=by,
-            ),
-            by=by,
-        )
+        made = self.chest.make(key, KeyState.ACTIVE, at=at)
+        try:
+            self.chest.store.instances.add(
+                record,
+                signers=tuple(signers.values()),
+                signing_key=made,
+                provider=ProviderRecord(
+                    instance=wanted.name,
+                    subscription=wanted.subscription,
+                    resource_group=wanted.resource_group,
+                    properties=wanted.properties,
+                    created_by=by,
+                ),
+                by=by,
+            )
+        except SettingsError:
+            self.chest.discard(made)
+            raise
         return record
 
     def remove(self, name: str, *, by: Author) -> None:
@@ -102,8 +110,12 @@ class ProvisioningService:
         Raises:
             UnknownInstanceError: There is no such instance.
         """
-        record = self.chest.store.instances.require(name)
-        self.chest.store.instances.remove(record.name, at=self.now(), by=by)
+        store = self.chest.store
+        record = store.instances.require(name)
+        keys = store.signing_keys.of(record.name)
+        store.instances.remove(record.name, at=self.now(), by=by)
+        for key in keys:
+            self.chest.discard(key)
 
 
 def _check(wanted: NewInstance) -> None:
@@ -122,6 +134,16 @@ def _check(wanted: NewInstance) -> None:
         )
     for certificate in wanted.signers:
         check_signer_certificate(certificate)
+    _check_key_schedule(wanted)
     for attestation_type, text in wanted.options.policies.items():
         policy_type(attestation_type)
         check_policy(text)
+
+
+def _check_key_schedule(wanted: NewInstance) -> None:
+    days, hours = wanted.options.key_rotation_days, wanted.options.key_overlap_hours
+    if days and hours is not None and hours >= _DAY_HOURS * days:
+        raise SettingsError(
+            f"instance {wanted.name!r}: a key is to sign for {days:g} days, and to be published "
+            f"{hours:g} hours before, when its predecessor would not sign yet; shorten the overlap"
+        )

@@ -14,7 +14,7 @@ from assay.errors import SettingsError, UnknownInstanceError
 from assay.store.aik_authority import read_aik_authority
 from assay.store.changes import Change, changing
 from assay.store.engine import reading
-from assay.store.keys import read_signing_keys, signing_key_values
+from assay.store.keys import insert_signing_key, read_signing_keys
 from assay.store.policies import read_policies
 from assay.store.providers import provider_values
 from assay.store.records import (
@@ -29,7 +29,7 @@ from assay.store.records import (
     TrustModel,
 )
 from assay.store.signers import signer_values
-from assay.store.tables import INSTANCES, POLICY_SIGNERS, PROVIDERS, SIGNING_KEYS
+from assay.store.tables import INSTANCES, POLICY_SIGNERS, PROVIDERS
 
 
 @final
@@ -72,10 +72,6 @@ class InstanceTable:
                     change.connection.execute(
                         POLICY_SIGNERS.insert().values(position=position, **signer_values(signer))
                     )
-                if signing_key is not None:
-                    change.connection.execute(
-                        SIGNING_KEYS.insert().values(**signing_key_values(signing_key))
-                    )
                 if provider is not None:
                     change.connection.execute(
                         PROVIDERS.insert().values(**provider_values(provider))
@@ -89,6 +85,8 @@ class InstanceTable:
                     trust_model=record.trust_model.value,
                     **_place(provider),
                 )
+                if signing_key is not None:
+                    insert_signing_key(change, signing_key, by=by)
         except IntegrityError as error:
             raise _taken(record) from error
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, final
 
 from assay.encoding import JsonValue
-from assay.keys import SigningAlgorithm
+from assay.keys import KeyCustody, SigningAlgorithm
 
 
 class TrustModel(StrEnum):
@@ -30,7 +30,7 @@ class KeyState(StrEnum):
     """Signs. An instance has at most one."""
 
     RETIRED = "retired"
-    """Published until the last token that it signed has expired."""
+    """Signs no more, and is published until the last token that it signed has expired."""
 
 
 class PolicyAction(StrEnum):
@@ -151,10 +151,26 @@ class SigningKeyRecord:
     algorithm: SigningAlgorithm
 
     sealed: bytes = field(repr=False)
-    """The private key as `assay.keys.seal_key` returned it."""
+    """The private key as `assay.keys.seal_key` returned it, or where its token has it."""
 
     state: KeyState
     created_at: datetime
+    """When it was published first, too."""
+
+    activated_at: datetime | None = None
+    """When it began to sign; nothing where it never did."""
+
+    retired_at: datetime | None = None
+    """When it ceased to."""
+
+    custody: KeyCustody = KeyCustody.SOFTWARE
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    """Its chain in DER, its own first, where somebody else certified it."""
+
+    @property
+    def signs_since(self) -> datetime:
+        """When it began to sign, or could have."""
+        return self.activated_at or self.created_at
 
 
 @final

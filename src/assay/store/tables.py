@@ -83,6 +83,10 @@ SIGNING_KEYS: Final = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("activated_at", UtcDateTime, nullable=True),
+    sa.Column("retired_at", UtcDateTime, nullable=True),
+    sa.Column("custody", sa.String(16), nullable=False, server_default="software"),
+    sa.Column("certificates", sa.JSON(none_as_null=True), nullable=True),
 )
 
 ONE_ACTIVE_KEY: Final = sa.Index(

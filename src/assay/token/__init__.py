@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.token.answers import (
+    ANSWER_LIFETIME,
     UNSET_POLICY,
     answer_claims,
     policy_answer,
@@ -15,8 +16,10 @@ from assay.token.answers import (
 )
 from assay.token.attestation import ATTESTATION_LIFETIME, attestation_claims
 from assay.token.certificates import signing_certificate
+from assay.token.delegation import SigningAuthority, names_issuer
 from assay.token.jwks import jwks, openid_configuration
 from assay.token.jws import sign_token, unsecured_token
+from assay.token.key_evidence import key_evidence_extension, key_report_data
 from assay.token.key_set import KeySet, VerificationKey, parse_key_set
 from assay.token.owner import (
     MAX_OWNER_TOKEN_CHARACTERS,
@@ -52,11 +55,13 @@ from assay.token.verify import (
     TokenExpectations,
     UnverifiedToken,
     VerifiedToken,
+    read_key_id,
     read_unverified,
     verify_token,
 )
 
 __all__ = [
+    "ANSWER_LIFETIME",
     "ATTESTATION_LIFETIME",
     "CONTEXT_LIFETIME",
     "MAX_OWNER_TOKEN_CHARACTERS",
@@ -70,6 +75,7 @@ __all__ = [
     "OwnerToken",
     "Purpose",
     "ReportSigner",
+    "SigningAuthority",
     "TokenExpectations",
     "UnverifiedToken",
     "VerificationKey",
@@ -78,6 +84,9 @@ __all__ = [
     "attestation_claims",
     "certificate_payload",
     "jwks",
+    "key_evidence_extension",
+    "key_report_data",
+    "names_issuer",
     "open_context",
     "openid_configuration",
     "parse_key_set",
@@ -86,6 +95,7 @@ __all__ = [
     "policy_removed",
     "policy_updated",
     "read_certificate",
+    "read_key_id",
     "read_owner_token",
     "read_policy_text",
     "read_unverified",

@@ -37,7 +37,7 @@ def signing_certificate(
         extensions: More extensions, not critical, as dotted object identifier and raw value:
             where the service's own evidence goes.
     """
-    name = _common_name(issuer)
+    name = named(issuer)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -59,7 +59,7 @@ def signing_certificate(
     return certificate.public_bytes(Encoding.DER)
 
 
-def _common_name(text: str) -> x509.Name:
+def named(text: str) -> x509.Name:
     """A name of one common name, of any length.
 
     X.520 stops at 64 characters, which URLs pass. The original service ignores that limit too,

@@ -6,7 +6,8 @@ Source: recorded answers of Microsoft Azure Attestation; members and their order
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -36,7 +37,11 @@ _CLAIMS_SUPPORTED: Final = (
 )
 
 
-def jwks(keys: Iterable[tuple[SigningKey, bytes]]) -> dict[str, JsonValue]:
+def jwks(
+    keys: Iterable[tuple[SigningKey, bytes]],
+    *,
+    issuers: Mapping[str, Sequence[bytes]] = MappingProxyType({}),
+) -> dict[str, JsonValue]:
     """The key set of an instance, in the order given.
 
     Each key has `x5c`, `kid` and `kty` and nothing else: clients of the original service need the
@@ -44,8 +49,11 @@ def jwks(keys: Iterable[tuple[SigningKey, bytes]]) -> dict[str, JsonValue]:
 
     Args:
         keys: Each key with its signing certificate in DER.
+        issuers: The certificates above a key's own, by its identifier, where there are any.
     """
-    return {"keys": [_jwk(key, certificate) for key, certificate in keys]}
+    return {
+        "keys": [_jwk(key, (certificate, *issuers.get(key.kid, ()))) for key, certificate in keys]
+    }
 
 
 def openid_configuration(
@@ -70,9 +78,9 @@ def openid_configuration(
     }
 
 
-def _jwk(key: SigningKey, certificate: bytes) -> JsonValue:
+def _jwk(key: SigningKey, chain: Sequence[bytes]) -> JsonValue:
     return {
-        "x5c": [base64.b64encode(certificate).decode("ascii")],
+        "x5c": [base64.b64encode(certificate).decode("ascii") for certificate in chain],
         "kid": key.kid,
         "kty": "RSA" if isinstance(key.public_key, rsa.RSAPublicKey) else "EC",
     }

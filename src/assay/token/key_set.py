@@ -54,6 +54,12 @@ class VerificationKey:
 
     key: RSAKey | ECKey
 
+    public_key: PublicKey
+    """The same as `cryptography` has it."""
+
+    certificate: bytes | None = None
+    """What the key came in, in DER. Nobody vouches for it but what may be inside it."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +113,17 @@ def _key(kid: str, jwk: Mapping[str, JsonValue]) -> VerificationKey:
     algorithm = jwk.get("alg")
     if algorithm is not None and not isinstance(algorithm, str):
         raise _UnusableKeyError("its algorithm is not a string")
-    kind, key = _import(jwk.get("kty"), _public_key(jwk))
-    return VerificationKey(kid=kid, kind=kind, algorithm=algorithm, key=key)
+    certificate, certified = _certified_key(jwk["x5c"]) if "x5c" in jwk else (None, None)
+    public_key = _public_key(jwk, certified)
+    kind, key = _import(jwk.get("kty"), public_key)
+    return VerificationKey(
+        kid=kid,
+        kind=kind,
+        algorithm=algorithm,
+        key=key,
+        public_key=public_key,
+        certificate=certificate,
+    )
 
 
 def _import(kty: JsonValue, public_key: PublicKey) -> tuple[KeyKind, RSAKey | ECKey]:
@@ -132,8 +147,7 @@ def _import(kty: JsonValue, public_key: PublicKey) -> tuple[KeyKind, RSAKey | EC
             raise _UnusableKeyError(f"its curve is {public_key.curve.name}")
 
 
-def _public_key(jwk: Mapping[str, JsonValue]) -> PublicKey:
-    certified = _certified_key(jwk["x5c"]) if "x5c" in jwk else None
+def _public_key(jwk: Mapping[str, JsonValue], certified: PublicKey | None) -> PublicKey:
     if not jwk.keys() & {"n", "e", "crv", "x", "y"}:
         if certified is None:
             raise _UnusableKeyError("it has neither x5c nor a bare key that is understood")
@@ -145,17 +159,18 @@ def _public_key(jwk: Mapping[str, JsonValue]) -> PublicKey:
     return bare
 
 
-def _certified_key(x5c: JsonValue) -> PublicKey:
+def _certified_key(x5c: JsonValue) -> tuple[bytes, PublicKey]:
+    """The first certificate in DER, and its key."""
     if not isinstance(x5c, list) or not x5c or not isinstance(x5c[0], str):
         raise _UnusableKeyError("its x5c is not an array of certificates")
     try:
-        certificate = x509.load_der_x509_certificate(decode_base64(x5c[0], "x5c"))
-        key = certificate.public_key()
+        der = decode_base64(x5c[0], "x5c")
+        key = x509.load_der_x509_certificate(der).public_key()
     except (EncodingError, ValueError, UnsupportedAlgorithm) as error:
         raise _UnusableKeyError("its certificate does not parse") from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise _UnusableKeyError("its certificate has a key of another kind than RSA or EC")
-    return key
+    return der, key
 
 
 def _bare_key(jwk: Mapping[str, JsonValue]) -> PublicKey:

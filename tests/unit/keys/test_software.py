@@ -4,9 +4,14 @@ from datetime import datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
-from assay.encoding import encode_json
+from assay.encoding import encode_base64url, encode_json
 from assay.errors import SettingsError
 from assay.keys import (
     KeyEncryptionKey,
@@ -14,7 +19,9 @@ from assay.keys import (
     SigningKey,
     generate_key,
     open_key,
+    open_reference,
     seal_key,
+    seal_reference,
 )
 
 KEK = KeyEncryptionKey(bytes(range(32)))
@@ -99,3 +106,34 @@ def test_open_refuses_a_private_key_of_another_kind(at: datetime) -> None:
 
     with pytest.raises(SettingsError, match="need an RSA or EC key"):
         open_key(sealed, KEK, kid="k", algorithm=SigningAlgorithm.ES256, created_at=at)
+
+
+def test_a_reference_comes_back_as_it_was_sealed(at: datetime) -> None:
+    key = generate_key(SigningAlgorithm.ES256, created_at=at)
+    sealed = seal_reference(key, b"identifier", KEK)
+
+    opened = open_reference(sealed, KEK, kid=key.kid, algorithm=key.algorithm)
+
+    assert opened == (b"identifier", key.public_key)
+
+
+def test_a_reference_is_of_one_key_and_algorithm_and_no_private_key(at: datetime) -> None:
+    key = generate_key(SigningAlgorithm.RS256, created_at=at)
+    reference, private = seal_reference(key, b"identifier", KEK), seal_key(key, KEK)
+
+    for kid, algorithm in (("other", key.algorithm), (key.kid, SigningAlgorithm.PS256)):
+        with pytest.raises(SettingsError, match="did not seal it"):
+            open_reference(reference, KEK, kid=kid, algorithm=algorithm)
+    with pytest.raises(SettingsError, match="did not seal it"):
+        open_reference(private, KEK, kid=key.kid, algorithm=key.algorithm)
+
+
+def test_a_reference_to_a_key_of_another_kind_is_told() -> None:
+    public = ed25519.Ed25519PrivateKey.generate().public_key()
+    spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    plaintext = encode_json(["", encode_base64url(spki)])
+    context = encode_json(["assay signing key in a device", "kid", "ES256"])
+    sealed = KEK.seal(plaintext, context=context)
+
+    with pytest.raises(SettingsError, match="need an RSA or EC key"):
+        open_reference(sealed, KEK, kid="kid", algorithm=SigningAlgorithm.ES256)

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from assay.errors import SettingsError
+from assay.keys import TokenPin
 from assay.server.settings_reader import load_settings
+
+_DELEGATED: Final = {
+    "keys.custody": "delegated",
+    "pkcs11.module": "x.so",
+    "pkcs11.token": "x",
+    "pkcs11.key": "x",
+    "pkcs11.pin_file": "pin",
+}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +59,19 @@ from assay.server.settings_reader import load_settings
         ),
         ({"database": "postgresql://a@b/c"}, "instance.public_url is not set"),
         ({"database": "nonsense"}, "the database URL does not parse"),
+        (
+            {"keys.rotation_days": 1, "keys.overlap_hours": 24},
+            r"24, and a key signs for 1 days only",
+        ),
+        ({**_DELEGATED, "keys.rotation_days": 0}, "is for keys of limited life"),
+        ({**_DELEGATED, "keys.evidence_command": ["true"]}, "leave one of them out"),
+        ({"keys.custody": "token"}, r"pkcs11\.module is not set"),
+        ({"pkcs11.token": "x"}, r"pkcs11\.module is not set"),
+        ({"pkcs11.module": "x.so"}, r"pkcs11\.token is not set"),
+        ({"pkcs11.key": "x"}, r"pkcs11\.module is not set"),
+        ({"pkcs11.pin_file": "x"}, r"pkcs11\.module is not set"),
+        ({**_DELEGATED, "pkcs11.key": None}, r"pkcs11\.key is not set"),
+        ({**_DELEGATED, "pkcs11.pin_file": None}, "needs its PIN from one place"),
         (
             {"instance.policies.SgxEnclave": "x", "instance.policy_files.SgxEnclave": "x"},
             "are both set",
@@ -99,3 +123,30 @@ def test_values_that_go_together_pass(flags: Mapping[str, object]) -> None:
     settings = load_settings(environment={}, flags=flags)
 
     assert set(settings.origins) == set(flags)
+
+
+def test_a_token_with_all_it_needs_is_in_order() -> None:
+    settings = load_settings(environment={}, flags=_DELEGATED)
+
+    assert settings.pkcs11.key == "x"
+
+
+def test_a_pin_comes_from_one_place() -> None:
+    environment = {"ASSAY_PKCS11_PIN": "1234"}
+    with pytest.raises(SettingsError, match="needs its PIN from one place"):
+        load_settings(environment=environment, flags=_DELEGATED)
+
+    settings = load_settings(environment=environment, flags={**_DELEGATED, "pkcs11.pin_file": None})
+
+    assert settings.pkcs11.pin == TokenPin("1234")
+    assert "1234" not in repr(settings)
+
+
+def test_a_pin_may_not_stand_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "assay.toml"
+    file.write_text('[pkcs11]\npin = "7314"\n')
+
+    with pytest.raises(SettingsError, match="ASSAY_PKCS11_PIN, or name a file") as caught:
+        load_settings(file=file, environment={})
+
+    assert "7314" not in str(caught.value)

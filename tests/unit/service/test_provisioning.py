@@ -4,7 +4,7 @@ import pytest
 
 from assay.appraisal import Compatibility
 from assay.errors import PolicyError, RequestError, SettingsError, UnknownInstanceError
-from assay.keys import KeyEncryptionKey, SigningAlgorithm
+from assay.keys import KeyCustody, KeyEncryptionKey, SigningAlgorithm
 from assay.service.instance_names import RESERVED_NAMES, check_instance_name, check_issuer
 from assay.service.instance_options import InstanceOptions, kept_options, read_options
 from assay.service.keys import KeyChest
@@ -13,6 +13,7 @@ from assay.store import KeyState, Store, TrustModel
 from tests.administration import ALICE, DENY, certify, owner, rsa_key
 from tests.conftest import AT
 from tests.refusals import owner_refusal_of
+from tests.signing_keys import FakeDevice
 
 _QUICK = InstanceOptions(token_algorithm=SigningAlgorithm.ES256)
 
@@ -88,6 +89,26 @@ def test_default_policies_of_its_own_are_checked(provisioning: ProvisioningServi
         wanted = _wanted(options=InstanceOptions(policies=policies))
         with pytest.raises(error):
             provisioning.create(wanted, by=ALICE)
+
+
+def test_keys_in_a_token_go_with_their_instance(store: Store) -> None:
+    device = FakeDevice()
+    chest = KeyChest(
+        store=store,
+        key_encryption_key=KeyEncryptionKey(bytes(32)),
+        custody=KeyCustody.TOKEN,
+        device=device,
+    )
+    provisioning = ProvisioningService(chest=chest, now=lambda: AT)
+    provisioning.create(_wanted(), by=ALICE)
+    kept = dict(device.keys)
+
+    with pytest.raises(SettingsError, match="taken by another"):
+        provisioning.create(_wanted(), by=ALICE)
+    assert device.keys == kept
+    provisioning.remove("new", by=ALICE)
+
+    assert device.keys == {}
 
 
 def test_an_instance_is_removed_once(provisioning: ProvisioningService) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -40,6 +41,8 @@ KEY: Final = SigningKeyRecord(
     state=KeyState.ACTIVE,
     created_at=AT,
 )
+KEPT: Final = replace(KEY, activated_at=AT)
+"""The same as it comes back."""
 
 SIGNER: Final = SignerRecord(
     instance="one",

@@ -84,6 +84,7 @@ def test_keys_and_settings_are_changed_by_the_service(store: Store) -> None:
         ("instance.update", ""),
         ("key.add", "kid-1"),
         ("key.add", "kid-2"),
+        ("key.retire", "kid-1"),
         ("key.activate", "kid-2"),
         ("key.remove", "kid-1"),
     ]

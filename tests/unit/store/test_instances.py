@@ -17,7 +17,7 @@ from assay.store import (
     TrustModel,
 )
 from assay.store.engine import create_engine
-from tests.unit.store.records import ALICE, AT, DOCUMENT, INSTANCE, KEY, OTHER, SIGNER
+from tests.unit.store.records import ALICE, AT, DOCUMENT, INSTANCE, KEPT, KEY, OTHER, SIGNER
 
 
 def test_an_instance_comes_back_as_it_was_kept(store: Store, upgraded_url: str) -> None:
@@ -158,6 +158,7 @@ def _changes() -> dict[str, Callable[[Store], object]]:
             "one", "bb", under="aa", at=AT, by=ALICE
         ),
         "add a key": lambda store: store.signing_keys.add(prepared),
+        "certify a key": lambda store: store.signing_keys.certify(prepared, at=AT),
         "activate a key": lambda store: store.signing_keys.activate("one", "kid-2", at=AT),
         "remove a key": lambda store: store.signing_keys.remove("one", "kid-1", at=AT),
     }
@@ -209,7 +210,7 @@ def test_the_state_of_an_instance_is_read_as_a_whole(store: Store) -> None:
     )
 
     assert store.instances.state("one") == InstanceState(
-        record=INSTANCE, revision=store.revision(), policies=(policy,), signing_keys=(KEY,)
+        record=INSTANCE, revision=store.revision(), policies=(policy,), signing_keys=(KEPT,)
     )
     with pytest.raises(UnknownInstanceError):
         store.instances.state("two")

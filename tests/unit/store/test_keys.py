@@ -6,12 +6,14 @@ import textwrap
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from assay.errors import SettingsError
+from assay.keys import KeyCustody
 from assay.store import KeyState, SigningKeyRecord, Store
-from tests.unit.store.records import AT, KEY, OTHER
+from tests.unit.store.records import AT, KEPT, KEY, OTHER
 
 
 def test_a_signing_key_comes_back_as_it_was_kept(store: Store, upgraded_url: str) -> None:
@@ -19,8 +21,8 @@ def test_a_signing_key_comes_back_as_it_was_kept(store: Store, upgraded_url: str
     store.signing_keys.add(KEY)
     reopened = Store.open(upgraded_url)
 
-    assert store.signing_keys.of("one") == (KEY,)
-    assert reopened.signing_keys.active("one") == KEY
+    assert store.signing_keys.of("one") == (KEPT,)
+    assert reopened.signing_keys.active("one") == KEPT
     reopened.close()
 
 
@@ -30,7 +32,7 @@ def test_a_record_does_not_show_the_sealed_key() -> None:
 
 def test_the_first_worker_creates_the_key(store: Store) -> None:
     assert store.signing_keys.get_or_create_active("one", lambda: KEY) == KEY
-    assert store.signing_keys.active("one") == KEY
+    assert store.signing_keys.active("one") == KEPT
 
 
 def test_the_next_worker_creates_nothing(store: Store) -> None:
@@ -40,7 +42,7 @@ def test_the_next_worker_creates_nothing(store: Store) -> None:
         "one", lambda: pytest.fail("created a second key")
     )
 
-    assert found == KEY
+    assert found == KEPT
 
 
 def test_the_slower_of_two_workers_takes_the_key_of_the_faster(
@@ -52,8 +54,8 @@ def test_the_slower_of_two_workers_takes_the_key_of_the_faster(
         faster.signing_keys.add(KEY)
         return replace(KEY, kid="kid-2")
 
-    assert store.signing_keys.get_or_create_active("one", create) == KEY
-    assert store.signing_keys.of("one") == (KEY,)
+    assert store.signing_keys.get_or_create_active("one", create) == KEPT
+    assert store.signing_keys.of("one") == (KEPT,)
     faster.close()
 
 
@@ -143,28 +145,93 @@ def test_keys_are_listed_from_the_oldest(store: Store) -> None:
     store.signing_keys.add(newer)
     store.signing_keys.add(KEY)
 
-    assert store.signing_keys.of("one") == (KEY, newer)
+    assert store.signing_keys.of("one") == (KEPT, newer)
+
+
+_NEXT: Final = replace(KEY, kid="kid-2", state=KeyState.PREPARED)
+_LATER: Final = AT + timedelta(hours=1)
 
 
 def test_activating_a_key_retires_the_active_one(store: Store) -> None:
     store.signing_keys.add(KEY)
-    store.signing_keys.add(replace(KEY, kid="kid-2", state=KeyState.PREPARED))
+    store.signing_keys.prepare(_NEXT, after="kid-1")
 
-    store.signing_keys.activate("one", "kid-2", at=AT)
+    assert store.signing_keys.activate("one", "kid-2", at=_LATER)
 
-    states = {key.kid: key.state for key in store.signing_keys.of("one")}
-    assert states == {"kid-1": KeyState.RETIRED, "kid-2": KeyState.ACTIVE}
+    assert store.signing_keys.of("one") == (
+        replace(KEY, state=KeyState.RETIRED, activated_at=AT, retired_at=_LATER),
+        replace(_NEXT, state=KeyState.ACTIVE, activated_at=_LATER),
+    )
 
 
 @pytest.mark.parametrize("kid", ["kid-1", "kid-0", "unknown"])
 def test_only_a_prepared_key_is_activated_and_else_nothing_changes(store: Store, kid: str) -> None:
     store.signing_keys.add(KEY)
     store.signing_keys.add(replace(KEY, kid="kid-0", state=KeyState.RETIRED))
+    before = store.signing_keys.of("one")
 
-    with pytest.raises(SettingsError, match="no prepared key"):
-        store.signing_keys.activate("one", kid, at=AT)
+    assert not store.signing_keys.activate("one", kid, at=AT)
 
-    assert store.signing_keys.active("one") == KEY
+    assert store.signing_keys.of("one") == before
+
+
+def test_a_key_can_take_the_place_of_all_others(store: Store) -> None:
+    store.signing_keys.add(KEY)
+    store.signing_keys.add(replace(KEY, kid="kid-0", state=KeyState.RETIRED))
+    store.signing_keys.prepare(_NEXT, after="kid-1")
+
+    store.signing_keys.activate("one", "kid-2", at=AT, drop_others=True)
+
+    [left] = store.signing_keys.of("one")
+    assert (left.kid, left.state) == ("kid-2", KeyState.ACTIVE)
+
+
+def test_a_key_that_signs_already_can_take_the_place_of_all_others(store: Store) -> None:
+    store.signing_keys.add(KEY)
+    store.signing_keys.prepare(_NEXT, after="kid-1")
+    store.signing_keys.activate("one", "kid-2", at=AT)
+
+    assert store.signing_keys.activate("one", "kid-2", at=_LATER, drop_others=True)
+
+    [left] = store.signing_keys.of("one")
+    assert (left.kid, left.activated_at) == ("kid-2", AT)
+
+
+def test_a_successor_is_prepared_once(store: Store) -> None:
+    store.signing_keys.add(KEY)
+
+    assert store.signing_keys.prepare(_NEXT, after="kid-1")
+    assert not store.signing_keys.prepare(replace(_NEXT, kid="kid-3"), after="kid-1")
+
+    assert [key.kid for key in store.signing_keys.of("one")] == ["kid-1", "kid-2"]
+
+
+@pytest.mark.parametrize("after", ["kid-0", "unknown"])
+def test_a_successor_of_what_does_not_sign_is_not_wanted(store: Store, after: str) -> None:
+    store.signing_keys.add(KEY)
+    store.signing_keys.add(replace(KEY, kid="kid-0", state=KeyState.RETIRED))
+
+    assert not store.signing_keys.prepare(_NEXT, after=after)
+
+
+def test_the_keys_of_all_instances_are_read_at_once(store: Store) -> None:
+    store.instances.add(OTHER)
+    other = replace(KEY, instance="another", created_at=AT + timedelta(seconds=1))
+    for key in (other, KEY):
+        store.signing_keys.add(key)
+
+    assert [key.instance for key in store.signing_keys.all()] == ["one", "another"]
+
+
+def test_a_key_can_be_certified_anew(store: Store) -> None:
+    delegated = replace(KEY, custody=KeyCustody.DELEGATED, certificates=(b"leaf", b"root"))
+    store.signing_keys.add(delegated)
+    renewed = replace(delegated, activated_at=AT, certificates=(b"other", b"root"))
+
+    assert store.signing_keys.certify(renewed, at=AT)
+    assert not store.signing_keys.certify(replace(renewed, kid="unknown"), at=AT)
+
+    assert store.signing_keys.of("one") == (renewed,)
 
 
 def test_a_key_that_does_not_sign_can_be_forgotten(store: Store) -> None:
@@ -174,4 +241,4 @@ def test_a_key_that_does_not_sign_can_be_forgotten(store: Store) -> None:
     assert store.signing_keys.remove("one", "kid-2", at=AT)
     assert not store.signing_keys.remove("one", "kid-1", at=AT)
 
-    assert store.signing_keys.of("one") == (KEY,)
+    assert store.signing_keys.of("one") == (KEPT,)

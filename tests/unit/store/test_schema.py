@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +12,16 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from assay import clock
 from assay.errors import StoreUnavailableError
+from assay.keys import KeyCustody
 from assay.store import Author, PolicyAction, SentPolicy, Store, schema
 from assay.store.engine import create_engine, reading, writing
 from assay.store.migrations.versions import r0001_first
 from assay.store.tables import METADATA
 from tests.unit.store.records import ALICE, AT
 
+_DAY: Final = timedelta(days=1)
 _SEALED: Final = b"\x00\xff"
 _MIGRATIONS: Final = Path(schema.__file__).parent / "migrations"
 
@@ -84,6 +88,8 @@ def _make_first_release(engine: sa.Engine) -> None:
         for table, values in (
             ("instances", ("one", "https://one.example", "AAD", {}, AT)),
             ("signing_keys", ("one", "kid-1", "RS256", _SEALED, "active", AT)),
+            ("signing_keys", ("one", "kid-0", "RS256", _SEALED, "retired", AT - _DAY)),
+            ("signing_keys", ("one", "kid-2", "RS256", _SEALED, "prepared", AT + _DAY)),
             ("policies", ("one", "Tpm", _SEALED, "hash", 3, AT)),
             ("policies", ("one", "SgxEnclave", None, None, 2, AT)),
             ("collateral", ("key", _SEALED, AT, AT)),
@@ -103,7 +109,15 @@ def test_a_database_of_the_first_release_is_upgraded_with_all_it_holds(engine: s
     instance = store.instances.require("one")
     assert (instance.issuer, instance.region, instance.tags) == ("https://one.example", "", {})
     assert instance.updated_at is None
-    assert [key.sealed for key in store.signing_keys.of("one")] == [_SEALED]
+    retired, active, prepared = store.signing_keys.of("one")
+    assert {key.sealed for key in (retired, active, prepared)} == {_SEALED}
+    assert {key.custody for key in (retired, active, prepared)} == {KeyCustody.SOFTWARE}
+    assert (active.activated_at, active.retired_at) == (AT, None)
+    assert (prepared.activated_at, prepared.certificates) == (None, ())
+    # Nobody wrote down since when: it counts from the upgrade.
+    assert retired.activated_at == AT - _DAY
+    assert retired.retired_at is not None
+    assert abs(retired.retired_at - clock.now()) < _DAY
     assert [(policy.jws, policy.version) for policy in store.policies.of("one")] == [
         (None, 2),
         (_SEALED, 3),

@@ -94,6 +94,23 @@ def create(
     token_algorithm: Annotated[
         AlgorithmChoice, typer.Option(help="What its tokens are signed with.")
     ] = AlgorithmChoice.RS256,
+    rotation_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=3660,
+            help="For how long a signing key signs; 0: until it is rotated by hand. Default: the "
+            "server's.",
+        ),
+    ] = None,
+    overlap_hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=8784,
+            help="For how long a key is published before it signs. Default: the server's.",
+        ),
+    ] = None,
     accept_tcb: AcceptTcbOption = None,
     root: Annotated[
         list[Path] | None,
@@ -129,7 +146,7 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Create an instance, ready to be used. A running server has it within a second."""
-    import msgspec
+    from msgspec.structs import replace
 
     from assay.cli.administration import open_administration
     from assay.cli.instance_answer import instance_members, print_members
@@ -137,9 +154,10 @@ def create(
     from assay.service.provisioning import NewInstance
     from assay.store import TrustModel
 
-    options = _options(compatibility, token_algorithm, accept_tcb, root or [], simulator=simulator)
-    options = msgspec.structs.replace(
-        options,
+    options = replace(
+        _options(compatibility, token_algorithm, accept_tcb, root or [], simulator=simulator),
+        key_rotation_days=rotation_days,
+        key_overlap_hours=overlap_hours,
         tpm_roots=_pems(tpm_root or []),
         tpm_intermediates=_pems(tpm_intermediate or []),
     )

@@ -55,11 +55,16 @@ class BoundedMemory(Generic[_KeyT, _ValueT]):
             return value
         # Outside the lock: others need not wait while a certificate chain is verified.
         value = make()
+        self.keep(key, value)
+        return value
+
+    def keep(self, key: _KeyT, value: _ValueT) -> None:
+        """Keep a value for `key`, in place of what was kept."""
         with self._lock:
             self._entries[key] = value
+            self._entries.move_to_end(key)
             if len(self._entries) > self._size:
                 self._entries.popitem(last=False)
-        return value
 
 
 class DcapMemory:

@@ -26,7 +26,7 @@ from assay.x509.chain import PARSE_ERRORS
 
 CERTIFICATE_FORMAT: Final = "openenclave.certificate.oe_format"
 
-_EVIDENCE_OIDS: Final = (
+EVIDENCE_OIDS: Final = (
     ObjectIdentifier("1.3.6.1.4.1.311.105.1"),
     ObjectIdentifier("1.3.6.1.4.1.311.105.2"),
     ObjectIdentifier("1.2.840.113556.10.1.1"),
@@ -58,7 +58,7 @@ def parse_certificate(der: bytes) -> AttestedCertificate:
             CERTIFICATE_FORMAT, "a DER certificate", f"{type(error).__name__}"
         ) from error
     for extension in extensions:
-        if extension.oid in _EVIDENCE_OIDS:
+        if extension.oid in EVIDENCE_OIDS:
             value = extension.value.public_bytes()
             return AttestedCertificate(certificate=certificate, evidence=parse_evidence(value))
     raise malformed(CERTIFICATE_FORMAT, "an extension with Open Enclave evidence", "none")

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import httpx2
 
+from assay.relying_party.issuer_keys import IssuerKeys
 from assay.server.auth.api_tokens import ApiTokenAuthenticator, ApiTokenStore
 from assay.server.auth.authorizer import Authenticators, Authorizer
 from assay.server.auth.bearer import BearerAuthenticator, TrustedIssuer
 from assay.server.auth.challenge import bearer_challenge
 from assay.server.auth.client_certificates import CertificateAuthenticator
 from assay.server.auth.issuer_documents import IssuerDocuments
-from assay.server.auth.issuer_keys import IssuerKeys
 from assay.server.auth.settings import AuthSettings, IssuerSettings
 
 

@@ -15,7 +15,7 @@ from typing import Final, final
 from assay.access import Caller, CallerKind, check_caller_name
 from assay.encoding import JsonValue
 from assay.errors import Finding, TokenError, UnauthorizedError
-from assay.server.auth.issuer_keys import IssuerKeys
+from assay.relying_party.issuer_keys import IssuerKeys
 from assay.server.auth.refusal import unauthorized
 from assay.server.auth.roles import claimed_grants
 from assay.server.auth.settings import IssuerSettings

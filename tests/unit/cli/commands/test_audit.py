@@ -33,6 +33,7 @@ def test_the_export_is_the_chain_of_what_was_done(run: Run, tmp_path: Path) -> N
 
     assert [parse_line(line)[0].event.action for line in lines] == [
         "instance.create",
+        "key.add",
         "token.create",
         "token.revoke",
     ]
@@ -42,7 +43,7 @@ def test_the_export_is_the_chain_of_what_was_done(run: Run, tmp_path: Path) -> N
     (tmp_path / "audit.jsonl").write_text(text)
     assert run("audit", "verify", tmp_path / "audit.jsonl", "--json").json == {
         "verified": True,
-        "records": 3,
+        "records": 4,
         "head": f"{head.sequence}:{head.digest}",
     }
 
@@ -64,12 +65,12 @@ def test_a_record_that_was_changed_is_found(run: Run, data: Path, tmp_path: Path
 
 def test_an_end_that_was_cut_off_is_found_with_a_head_that_was_kept(run: Run) -> None:
     head = _head(run)
-    later = AuditHead(sequence=4, digest="0" * 64)
+    later = AuditHead(sequence=5, digest="0" * 64)
 
     assert run("audit", "verify", "--head", head).exit_code == 0
     cut = run("audit", "verify", "--head", f"{later.sequence}:{later.digest}")
     assert cut.exit_code == 4
-    assert "a chain up to record 3 without it" in cut.err
+    assert "a chain up to record 4 without it" in cut.err
 
 
 @pytest.mark.parametrize(

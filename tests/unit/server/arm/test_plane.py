@@ -73,7 +73,7 @@ def test_a_provider_is_made_and_served_at_once(upgraded_url: str) -> None:
         )
         deleted = service.call("DELETE", f"{PROVIDERS}/mine{CURRENT}")
         gone = service.call("GET", f"{PROVIDERS}/mine{CURRENT}")
-        [created, removed] = last_audit(service.store, 2)
+        [created, _, removed] = last_audit(service.store, 3)
 
     assert made.status_code == 201
     assert made.headers["location"] == "https://mine.westus.example/"

@@ -9,9 +9,9 @@ from assay.access import Caller, CallerKind, Grants
 from assay.encoding import JsonValue
 from assay.errors import IssuerUnavailableError, UnauthorizedError
 from assay.keys import SigningAlgorithm
+from assay.relying_party.issuer_keys import IssuerKeys
 from assay.server.auth.bearer import BearerAuthenticator, TrustedIssuer
 from assay.server.auth.issuer_documents import IssuerDocuments
-from assay.server.auth.issuer_keys import IssuerKeys
 from assay.server.auth.settings import IssuerSettings
 from tests.conftest import AT
 from tests.issuers import (

@@ -9,7 +9,8 @@ import pytest
 
 from assay.encoding import JsonValue, encode_json
 from assay.errors import IssuerUnavailableError
-from assay.server.auth.issuer_keys import FETCH_INTERVAL, MAX_AGE, REFRESH_AFTER, IssuerKeys
+from assay.relying_party.issuer_keys import IssuerKeys
+from assay.relying_party.key_cache import FETCH_INTERVAL, MAX_AGE, REFRESH_AFTER
 from assay.token import KeySet, parse_key_set
 from tests.conftest import AT
 from tests.issuers import ISSUER, issuer_key, jwk
