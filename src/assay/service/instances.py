@@ -176,11 +176,11 @@ class Instance:
         return replace(found, roots=(*found.roots, self.aik_authority))
 
     @property
-    def active_certificate(self) -> bytes:
-        """The certificate of the key that signs, in DER, as the key set publishes it."""
+    def active_certificates(self) -> tuple[bytes, ...]:
+        """The certificates of the key that signs, in DER, as the key set publishes them."""
         keys = msgspec.json.decode(self.key_set, type=_KeySet).keys
         active = next(key for key in keys if key.kid == self.keys.active.kid)
-        return decode_base64(active.x5c[0], "x5c")
+        return tuple(decode_base64(one, "x5c") for one in active.x5c)
 
     def draft(self, text: str) -> InstancePolicy:
         """The draft policy of `text`. May take a while where it is new.

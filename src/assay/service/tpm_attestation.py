@@ -147,7 +147,7 @@ def _report(instance: Instance, result: TpmResult, now: datetime) -> str:
     )
     signer = ReportSigner(
         key=instance.keys.active,
-        certificate=instance.active_certificate,
+        certificates=instance.active_certificates,
         by_thumbprint=result.terms.omit_x5c,
     )
     return sign_report(claims, signer)

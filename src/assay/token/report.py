@@ -30,8 +30,8 @@ class ReportSigner:
     """What a report is signed with."""
 
     key: SigningKey
-    certificate: bytes
-    """DER; the one that the key set publishes."""
+    certificates: tuple[bytes, ...]
+    """DER, the key's own first; those that the key set publishes."""
 
     by_thumbprint: bool
     """Whether the header names the certificate instead of carrying it."""
@@ -78,9 +78,9 @@ def sign_report(claims: Mapping[str, JsonValue], signer: ReportSigner) -> str:
     }
     if signer.by_thumbprint:
         # RFC 7515 section 4.1.7 fixes the hash; it identifies, and proves nothing.
-        thumbprint = hashlib.sha1(signer.certificate, usedforsecurity=False).digest()
+        thumbprint = hashlib.sha1(signer.certificates[0], usedforsecurity=False).digest()
         header["x5t"] = encode_base64url(thumbprint)
     else:
-        header["x5c"] = [pybase64.b64encode(signer.certificate).decode("ascii")]
+        header["x5c"] = [pybase64.b64encode(one).decode("ascii") for one in signer.certificates]
     text = f"{encode_base64url(encode_json(header))}.{encode_base64url(encode_json_sorted(claims))}"  # type: ignore[arg-type]
     return f"{text}.{encode_base64url(signer.key.sign(text.encode('ascii')))}"

@@ -32,7 +32,7 @@ def _signed(*, by_thumbprint: bool = False) -> tuple[str, bytes]:
         jti="ab" * 20,
         validity=timedelta(minutes=1),
     )
-    signer = ReportSigner(key=key, certificate=certificate, by_thumbprint=by_thumbprint)
+    signer = ReportSigner(key=key, certificates=(certificate,), by_thumbprint=by_thumbprint)
     return sign_report(claims, signer), certificate
 
 
@@ -60,7 +60,7 @@ def test_the_thumbprint_is_the_certificates() -> None:
 def test_other_algorithms_sign_too(algorithm: SigningAlgorithm) -> None:
     key = signing_key(algorithm)
     signer = ReportSigner(
-        key=key, certificate=signing_certificate(key, issuer=ISSUER), by_thumbprint=False
+        key=key, certificates=(signing_certificate(key, issuer=ISSUER),), by_thumbprint=False
     )
 
     assert read_unverified(sign_report({}, signer)).header["alg"] == "ES256"
