@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,8 +13,6 @@ from assay.evidence.tpm.verify import QuoteRules, SignedStructure
 from assay.simulator.tpm.platform import SimulatedTpm
 from assay.simulator.tpm.request import CHALLENGE, RequestDraft, draft_v2
 from assay.x509.path import PathAnchors
-
-TPM_CODE = re.compile(r"tpm(\.[a-z_]+){2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
