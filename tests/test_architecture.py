@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -40,11 +41,21 @@ PREFIX: Final = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 LOCKS: Final = sorted(ROOT.glob("requirements/*.txt"))
 
 
+_UNTRACKED: Final = {"__pycache__", "build", "corpus", "dist", "node_modules", "sbom"}
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     # What git tracks, without needing git: no caches, no builds, no virtual environment.
     for path in sorted(folder.iterdir()):
         hidden = path.name.startswith(".") and path.name not in {".ci", ".github", ".gitignore"}
-        if hidden or path.name in {"__pycache__", "build", "corpus", "dist", "sbom"}:
+        if hidden or path.name in {
+            "__pycache__",
+            "build",
+            "corpus",
+            "dist",
+            "node_modules",
+            "sbom",
+        }:
             continue
         if path.is_dir():
             yield from _walk(path)
@@ -290,6 +301,16 @@ def test_no_package_registry() -> None:
 def test_locks_hold_hashes_and_no_address(lock: Path) -> None:
     assert "://" not in TEXTS[lock]
     assert TEXTS[lock].count("==") <= TEXTS[lock].count("--hash=sha256:")
+
+
+def test_the_lock_of_npm_holds_hashes_and_no_address() -> None:
+    lock = TEXTS[ROOT / "tests" / "conformance" / "js" / "package-lock.json"]
+    packages = json.loads(lock)["packages"]
+    packages.pop("")  # this one
+
+    assert packages
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
+    assert not any("resolved" in package for package in packages.values())
 
 
 def test_there_are_locks() -> None:

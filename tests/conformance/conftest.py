@@ -4,11 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.administration import Hosted, three_instances
+from tests.conformance.python_clients import FLAVOURS, PythonClients
+from tests.servers.three_instances import ThreeInstances, three_running_instances
 
 
-@pytest.fixture
-def service(upgraded_sqlite: str) -> Iterator[Hosted]:
-    """One instance of each trust model; the isolated one is `owner()`'s."""
-    with three_instances(upgraded_sqlite) as found:
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeInstances]:
+    """One server for all clients: each test leaves the policies and signers that it found."""
+    with three_running_instances(tmp_path_factory.mktemp("three-instances")) as found:
         yield found
+
+
+@pytest.fixture(params=FLAVOURS)
+def python(request: pytest.FixtureRequest, server: ThreeInstances) -> PythonClients:
+    return PythonClients(server, request.param)

@@ -22,46 +22,24 @@ from azure.security.attestation import (
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from starlette.types import Receive, Scope, Send
 
 from assay import clock
-from assay.encoding import encode_json
-from assay.server.answers import send_body
 from tests.administration import DENY, PERMIT, VERSION, stored_policy, unsecured
 from tests.certificates import CA_USAGE, Keys, Recipe, name, pem
-from tests.issuers import claims, issuer_key, jwk, token
-from tests.servers.loopback import loopback
+from tests.servers.oidc import AUDIENCE, OidcIssuer, oidc_issuer
 from tests.servers.tls import tls_identity
 from tests.serving import running_server
 
-_AUDIENCE: Final = "https://attest.azure.net"
+_RIGHTS: Final = {"owner": ["read", "write", "delete"], "reader": ["read"]}
 _POLICY: Final = f"/policies/SgxEnclave{VERSION}"
 _LONG: Final = timedelta(days=3650)
-
-
-class _Issuer:
-    """An issuer's two documents, under its own address."""
-
-    url = ""
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["path"] == "/.well-known/openid-configuration":
-            found = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
-            await send_body(send, encode_json({**found}))
-        else:
-            await send_body(send, encode_json({"keys": [jwk(issuer_key())]}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Service:
     url: str
     folder: Path
-    issuer: str
-
-    def token(self, subject: str, *, minutes: int = 5) -> str:
-        now = int(clock.now().timestamp())
-        times = {"iat": now - 600, "nbf": now - 600, "exp": now + minutes * 60}
-        return token(claims(iss=self.issuer, aud=_AUDIENCE, sub=subject, **times))
+    issuer: OidcIssuer
 
     def client(self, certificate: str = "") -> httpx2.Client:
         context = ssl.create_default_context(cafile=self.folder / "server.pem")
@@ -94,14 +72,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Service]:
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
     pipeline = _client_certificates(folder)
-    issuer = _Issuer()
-    with loopback(issuer) as issuer.url:
+    with oidc_issuer() as issuer:
         flags = {
             "host": "0.0.0.0",  # noqa: S104  as other machines reach it
             "instance.public_url": "https://attest.example",
             "tls.certificate": str(folder / "server.pem"),
             "tls.key": str(folder / "server.key"),
-            "auth.issuers": [_issuer_table(issuer.url)],
+            "auth.issuers": [issuer.settings(_RIGHTS, ["default"])],
             "auth.client_certificates.ca_file": str(folder / "ca.pem"),
             "auth.client_certificates.grants": [
                 {
@@ -114,19 +91,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Service]:
         }
         with running_server(folder, flags) as server:
             url = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-            yield _Service(url=url, folder=folder, issuer=issuer.url)
-
-
-def _issuer_table(url: str) -> dict[str, Any]:
-    rights = {"owner": ["read", "write", "delete"], "reader": ["read"]}
-    return {
-        "issuer": url,
-        "audiences": [_AUDIENCE],
-        "grants": [
-            {"claim": "sub", "value": subject, "rights": given, "instances": ["default"]}
-            for subject, given in rights.items()
-        ],
-    }
+            yield _Service(url=url, folder=folder, issuer=issuer)
 
 
 def _client_certificates(folder: Path) -> x509.Certificate:
@@ -159,7 +124,7 @@ def _client_certificates(folder: Path) -> x509.Certificate:
 
 
 def test_the_original_client_sets_a_policy_with_a_token_of_the_issuer(service: _Service) -> None:
-    with service.official_client(service.token("owner")) as client:
+    with service.official_client(service.issuer.token("owner")) as client:
         result, _ = client.set_policy(AttestationType.SGX_ENCLAVE, PERMIT)
         policy, _ = client.get_policy(AttestationType.SGX_ENCLAVE)
 
@@ -174,7 +139,7 @@ def test_the_original_client_sets_none_without_the_right(
     subject: str, minutes: int, service: _Service
 ) -> None:
     with (
-        service.official_client(service.token(subject, minutes=minutes)) as client,
+        service.official_client(service.issuer.token(subject, minutes=minutes)) as client,
         pytest.raises(ClientAuthenticationError) as caught,
     ):
         client.set_policy(AttestationType.SGX_ENCLAVE, PERMIT)
@@ -182,7 +147,7 @@ def test_the_original_client_sets_none_without_the_right(
     assert caught.value.status_code == 401
     response: Any = caught.value.response
     assert response.headers["www-authenticate"] == (
-        f'Bearer authorization_uri="{service.issuer}", resource_id="{_AUDIENCE}"'
+        f'Bearer authorization_uri="{service.issuer.url}", resource_id="{AUDIENCE}"'
     )
 
 
@@ -212,7 +177,7 @@ def test_a_client_certificate_gives_what_is_written_down_for_it(
 
 
 def test_a_certificate_and_a_token_together_are_refused(service: _Service) -> None:
-    headers = {"authorization": f"Bearer {service.token('owner')}"}
+    headers = {"authorization": f"Bearer {service.issuer.token('owner')}"}
 
     with service.client("pipeline.pem") as client:
         assert client.get(_POLICY, headers=headers).status_code == 401

@@ -22,7 +22,10 @@ def inspect(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Decode evidence, event logs, collateral, tokens and certificates. Nothing is verified."""
+    """Decode evidence, logs, collateral, tokens and keys.
+
+    Nothing is verified.
+    """
     from assay.cli.inspection import inspect_path
     from assay.cli.render import WARNING, Answer, print_json
 
