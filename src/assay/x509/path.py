@@ -106,30 +106,39 @@ def verify_path(
         at: The instant that all of them must be valid at.
 
     Raises:
-        UntrustedEvidenceError: No path leads to a root (`root_untrusted`), or one certificate on
-            it is not what it must be (`chain`, `purpose`, `cert_expired`, `cert_not_yet_valid`).
+        UntrustedEvidenceError: No path leads to a root (`root_untrusted`), or on the first that
+            does a certificate is not what it must be (`chain`, `purpose`, `cert_expired`,
+            `cert_not_yet_valid`), and the others are no better.
     """
-    path = next(_paths((leaf,), anchors), None)
-    if path is None:
-        raise _refused(
-            profile,
-            "root_untrusted",
-            "a path to a root that the operator trusts",
-            f"issuer {shown_name(leaf.issuer)}, which leads to none",
-            "add the issuer's root, and the authorities between, to the instance's TPM roots",
-        )
+    refused: UntrustedEvidenceError | None = None
+    # Authorities are renewed under their names and keys: one that has ended is not the last word.
+    for path in _paths((leaf,), anchors):
+        try:
+            _check_path(path, profile, int(at.timestamp()))
+        except UntrustedEvidenceError as error:
+            refused = refused or error
+        else:
+            return path
+    raise refused or _refused(
+        profile,
+        "root_untrusted",
+        "a path to a root that the operator trusts",
+        f"issuer {shown_name(leaf.issuer)}, which leads to none",
+        "add the issuer's root, and the authorities between, to the instance's TPM roots",
+    )
+
+
+def _check_path(path: tuple[x509.Certificate, ...], profile: PathProfile, at: int) -> None:
     for depth, certificate in enumerate(path):
         _check_strength(certificate, profile)
         _check_extensions(certificate, profile)
         if depth:
             _check_authority(certificate, profile, below=depth - 1)
-    _check_end_entity(leaf, profile)
-    seconds = int(at.timestamp())
-    found = [_validity_finding(certificate, profile, seconds) for certificate in path]
+    _check_end_entity(path[0], profile)
+    found = [_validity_finding(certificate, profile, at) for certificate in path]
     findings = [finding for finding in found if finding is not None]
     if findings:
         raise UntrustedEvidenceError(str(findings[0]), findings=findings)
-    return path
 
 
 def _paths(
