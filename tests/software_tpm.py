@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import shutil
 import socket
@@ -94,7 +93,9 @@ def manufacture(folder: Path) -> Manufactured:
             "swtpm_setup",
             *("--tpm2", "--tpmstate", f"dir://{state}", "--config", str(setup)),
             *("--createek", "--create-ek-cert", "--lock-nvram"),
-            *("--pcr-banks", "sha1,sha256,sha384", "--runas", getpass.getuser()),
+            *("--pcr-banks", "sha1,sha256,sha384"),
+            # As root it would become another user, which may not write here.
+            *(() if os.geteuid() else ("--runas", "root")),
         ]
     )
     return Manufactured(state=state, authority=authority)
