@@ -7,7 +7,8 @@ from typing import Self, final
 
 from assay.client import attest_calls
 from assay.client.answers import read_data
-from assay.client.attest_calls import HeldAlong, HeldData, SnpEvidence
+from assay.client.attest_calls import HeldAlong, SnpEvidence
+from assay.client.attestation_data import AttestationData
 from assay.client.attestation_result import AttestationResult, read_attestation
 from assay.client.attestation_type import AttestationType
 from assay.client.client_certificate import ClientCertificate
@@ -75,8 +76,8 @@ class AttestationClient:
         self,
         quote: bytes,
         *,
-        runtime_data: HeldData = None,
-        init_time_data: HeldData = None,
+        runtime_data: AttestationData | bytes | None = None,
+        init_time_data: AttestationData | bytes | None = None,
         draft_policy: str | None = None,
         nonce: str | None = None,
         validation: TokenValidationOptions | None = None,
@@ -104,8 +105,8 @@ class AttestationClient:
         self,
         report: bytes,
         *,
-        runtime_data: HeldData = None,
-        init_time_data: HeldData = None,
+        runtime_data: AttestationData | bytes | None = None,
+        init_time_data: AttestationData | bytes | None = None,
         draft_policy: str | None = None,
         nonce: str | None = None,
         validation: TokenValidationOptions | None = None,
@@ -132,8 +133,8 @@ class AttestationClient:
         self,
         evidence: SnpEvidence | bytes,
         *,
-        runtime_data: HeldData = None,
-        init_time_data: HeldData = None,
+        runtime_data: AttestationData | bytes | None = None,
+        init_time_data: AttestationData | bytes | None = None,
         draft_policy: str | None = None,
         nonce: str | None = None,
         validation: TokenValidationOptions | None = None,
@@ -163,8 +164,8 @@ class AttestationClient:
         self,
         quote: bytes,
         *,
-        runtime_data: HeldData = None,
-        init_time_data: HeldData = None,
+        runtime_data: AttestationData | bytes | None = None,
+        init_time_data: AttestationData | bytes | None = None,
         nonce: str | None = None,
         validation: TokenValidationOptions | None = None,
     ) -> AttestationResponse[AttestationResult]:

@@ -8,6 +8,7 @@ from typing import Final, final
 
 from assay.client.credentials import AccessTokenInfo
 from assay.client.errors import AttestationError, CredentialError
+from assay.client.telemetry import LOGGER
 
 _REFRESH_SECONDS: Final = 300
 """Before its end a token is renewed, so that none ends on its way."""
@@ -60,3 +61,9 @@ def credential_failed(error: Exception) -> AttestationError:
     if isinstance(error, AttestationError):
         return error
     return CredentialError(f"the credential gives no token: {type(error).__name__}: {error}")
+
+
+def log_kept(error: AttestationError) -> None:
+    """Say that a token was not renewed and is used on; without the text, which is not ours."""
+    cause = error.__cause__ or error
+    LOGGER.warning("an access token that is still good was not renewed: %s", type(cause).__name__)

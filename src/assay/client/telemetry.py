@@ -90,7 +90,10 @@ def _finish(observation: Observation, endpoint: Endpoint, failure: str | None) -
         if observation.attempts > 1:
             span.set_attribute("http.request.resend_count", observation.attempts - 1)
         if failure is not None:
+            from opentelemetry.trace import StatusCode
+
             span.set_attribute("error.type", failure)
+            span.set_status(StatusCode.ERROR)
 
 
 def _correlation(span: Span | None) -> dict[str, str]:
@@ -122,6 +125,7 @@ def _span(call: Call, endpoint: Endpoint) -> AbstractContextManager[Span | None]
         },
         # Messages of errors hold what evidence says; their type is enough.
         record_exception=False,
+        set_status_on_exception=False,
     )
 
 

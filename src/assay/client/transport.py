@@ -122,11 +122,14 @@ _KEPT_SECONDS = 4.0
 @contextmanager
 def told(url: str) -> Iterator[None]:
     """Turn what the HTTP client raises into our own error."""
+    import ssl
+
     import httpx2
 
     try:
         yield
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+    # Alerts that come after the handshake, as TLS 1.3 has them, arrive as they are.
+    except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
         unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
         raise TransportError(
             f"{origin(url)} does not answer: {str(error) or type(error).__name__}; "

@@ -7,8 +7,8 @@ from typing import final
 
 from assay import clock
 from assay.client.aio.credentials import AsyncTokenCredential
-from assay.client.kept_token import Freshness, KeptToken, credential_failed
-from assay.client.telemetry import LOGGER
+from assay.client.errors import AttestationError
+from assay.client.kept_token import Freshness, KeptToken, credential_failed, log_kept
 
 
 @final
@@ -50,8 +50,8 @@ class AsyncBearerTokens:
         async with self._renewing:
             try:
                 return (await self._get()).token
-            except Exception as error:  # noqa: BLE001  of any library; the token is still good
-                LOGGER.warning("an access token was not renewed: %s", type(error).__name__)
+            except AttestationError as error:
+                log_kept(error)
                 self._kept = kept.later(at=_now())
                 return kept.token
 
