@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import enum
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,9 +56,35 @@ def _members(kind: type) -> Iterator[str]:
         yield f"{name}: {getattr(annotation, '__forward_arg__', annotation)}"
     if not fields and "__init__" in kind.__dict__ and not getattr(kind, "_is_protocol", False):
         yield f"def __init__{_signature(kind.__dict__['__init__'])}"
+    yield from (f"attribute {name}" for name, _ in instance_attributes(kind))
     for name, member in sorted(kind.__dict__.items()):
         if not name.startswith("_"):
             yield from _member(name, member)
+
+
+def instance_attributes(kind: type) -> Iterator[tuple[str, str]]:
+    """What a class's own `__init__` sets for everybody, with the texts below."""
+    if "__init__" not in kind.__dict__ or dataclasses.is_dataclass(kind):
+        return
+    [tree] = ast.parse(textwrap.dedent(inspect.getsource(kind.__dict__["__init__"]))).body
+    assert isinstance(tree, ast.FunctionDef)
+    for statement, following in pairwise([*tree.body, ast.Pass()]):
+        for target in _targets(statement):
+            if isinstance(target, ast.Attribute) and not target.attr.startswith("_"):
+                yield target.attr, stated(following)
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    return [statement.target] if isinstance(statement, ast.AnnAssign) else []
+
+
+def stated(statement: ast.stmt) -> str:
+    """The text of a statement that is nothing but a text, in one line."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return " ".join(str(statement.value.value).split())
+    return ""
 
 
 def _fields(kind: Any) -> dict[str, Any]:  # noqa: ANN401  a class
