@@ -32,11 +32,12 @@ from assay.client import (
     HttpResponse,
     PolicyModification,
     PolicyResult,
+    ServiceError,
     SnpClaims,
     TokenValidationOptions,
 )
+from assay.client.answers import check_answer
 from assay.client.attestation_result import read_attestation
-from assay.client.owner_calls import certificate_token, policy_token
 from assay.encoding import decode_base64url
 from tests.clients import KINDS, Clients, clients_of
 from tests.corpus.recordings import read_recording
@@ -243,10 +244,10 @@ def test_what_we_would_write_means_what_was_recorded(path: Path) -> None:
         if not theirs.payload:
             ours = AttestationToken.create()
         elif "policy_text" in recorded:
-            ours = policy_token(recorded["policy_text"], None)
+            ours = AttestationToken.for_policy(recorded["policy_text"])
         else:
             [certificate] = _certificates(theirs)
-            ours = certificate_token(certificate, None)
+            ours = AttestationToken.for_certificate(certificate)
 
         assert ours.claims == theirs.claims
         if not theirs.secured:
@@ -305,6 +306,22 @@ def test_recorded_metadata(path: Path) -> None:
     assert metadata.jwks_uri == body["jwks_uri"]
     assert list(metadata.claims_supported) == body["claims_supported"]
     assert metadata.members == body
+
+
+@pytest.mark.parametrize("path", vector_params("maa/other/errors_recorded.json"))
+def test_recorded_errors(path: Path) -> None:
+    recorded = [one for one in json.loads(path.read_bytes()) if "body" in one]
+    assert recorded
+    for one in recorded:
+        status = int(str(one["status"]).split()[0])
+        response = HttpResponse(status=status, body=json.dumps(one["body"]).encode())
+
+        with pytest.raises(ServiceError) as caught:
+            check_answer(response)
+
+        assert caught.value.code == one["body"]["error"]["code"]
+        assert one["body"]["error"]["message"] in caught.value.message
+        assert not caught.value.retryable
 
 
 @pytest.mark.parametrize("path", vector_params("maa/other/sevsnp_azure_samples*.json"))

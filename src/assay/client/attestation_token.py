@@ -22,6 +22,8 @@ from assay.encoding import (
 from assay.errors import Finding, RequestError, SettingsError
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from assay.client.signer import AttestationSigner
     from assay.client.signing_key import AttestationSigningKey
     from assay.client.token_validation import TokenValidationOptions
@@ -98,6 +100,32 @@ class AttestationToken:
         except SettingsError as error:
             raise RequestError(error.message) from error
 
+    @classmethod
+    def for_policy(
+        cls, policy: str, *, signing_key: AttestationSigningKey | None = None
+    ) -> AttestationToken:
+        """What `set_policy` sends for the text of a policy.
+
+        Raises:
+            RequestError: The key is of a kind that cannot sign.
+        """
+        from assay.token import policy_payload
+
+        return cls.create(policy_payload(policy), signing_key=signing_key)
+
+    @classmethod
+    def for_certificate(
+        cls, certificate: x509.Certificate, *, signing_key: AttestationSigningKey | None = None
+    ) -> AttestationToken:
+        """What adding or removing a policy signer sends.
+
+        Raises:
+            RequestError: The key is of a kind that cannot sign.
+        """
+        from assay.token import certificate_payload
+
+        return cls.create(certificate_payload(certificate), signing_key=signing_key)
+
     def serialize(self) -> str:
         """The compact form, as it came or as it will be sent."""
         return self.text
@@ -168,15 +196,13 @@ class AttestationToken:
 
 
 def _payload(body: Mapping[str, JsonValue] | bytes | None) -> bytes:
-    if body is None or isinstance(body, bytes):
-        payload = body or b""
-        try:
-            if payload:
-                parse_json_object(payload, "the body of a token")
-        except EncodingError as error:
-            raise RequestError(error.message) from error
-        return payload
-    return encode_json(dict(body))
+    payload = body if isinstance(body, bytes) else b"" if body is None else encode_json(dict(body))
+    try:
+        if payload:
+            parse_json_object(payload, "the body of a token")
+    except EncodingError as error:
+        raise RequestError(error.message) from error
+    return payload
 
 
 def _text(members: Mapping[str, JsonValue], name: str) -> str | None:

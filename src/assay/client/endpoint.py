@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 from urllib.parse import SplitResult, urlsplit
 
 from assay.errors import RequestError
+
+THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that plain HTTP may carry secrets to. No proxy stands on the way there, see `transport`."""
 
 
 @final
@@ -51,7 +53,7 @@ class Endpoint:
         Raises:
             RequestError: The address is plain HTTP, and not of this machine.
         """
-        if urlsplit(self.url).scheme != "https" and not _is_loopback(self.host):
+        if urlsplit(self.url).scheme != "https" and self.host not in THIS_MACHINE:
             raise RequestError(
                 f"{self.url}: {secret} is sent over https only, or over http to this machine; "
                 "use the https address"
@@ -70,12 +72,3 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if fits else None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -25,22 +25,18 @@ def policy_token(
     policy: str | AttestationToken, signing_key: AttestationSigningKey | None
 ) -> AttestationToken:
     """The token that sets a policy: the one given, or one around its text."""
-    from assay.token import policy_payload
-
     if isinstance(policy, AttestationToken):
         return policy
-    return AttestationToken.create(policy_payload(policy), signing_key=signing_key)
+    return AttestationToken.for_policy(policy, signing_key=signing_key)
 
 
 def certificate_token(
     certificate: x509.Certificate | AttestationToken, signing_key: AttestationSigningKey | None
 ) -> AttestationToken:
     """The token that names a signer: the one given, or one around its certificate."""
-    from assay.token import certificate_payload
-
     if isinstance(certificate, AttestationToken):
         return certificate
-    return AttestationToken.create(certificate_payload(certificate), signing_key=signing_key)
+    return AttestationToken.for_certificate(certificate, signing_key=signing_key)
 
 
 def get_policy(kind: AttestationType, version: str | None) -> Call:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from assay.client.errors import TokenValidationError
 from assay.encoding import JsonValue, encode_json
+from assay.errors import RequestError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -35,10 +36,16 @@ class AttestationSigner:
     def from_certificates(
         cls, certificates: Sequence[x509.Certificate], key_id: str | None = None
     ) -> AttestationSigner:
-        """A signer by its certificates, its own first."""
+        """A signer by its certificates, its own first.
+
+        Raises:
+            RequestError: There is none.
+        """
         from cryptography.hazmat.primitives.asymmetric import rsa
         from cryptography.hazmat.primitives.serialization import Encoding
 
+        if not certificates:
+            raise RequestError("expected the certificate of a signer, got none")
         is_rsa = isinstance(certificates[0].public_key(), rsa.RSAPublicKey)
         chain: list[JsonValue] = [
             base64.b64encode(one.public_bytes(Encoding.DER)).decode("ascii") for one in certificates

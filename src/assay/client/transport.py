@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.client.client_certificate import ClientCertificate
-from assay.client.endpoint import origin
+from assay.client.endpoint import THIS_MACHINE, origin
 from assay.client.errors import TransportError
 from assay.client.http import MAX_ANSWER_BYTES, HttpRequest, HttpResponse
 from assay.client.options import ClientOptions
@@ -101,6 +101,8 @@ def connection_arguments(
     return {
         "verify": tls_context(options, certificate),
         "proxy": options.proxy,
+        # What may go to this machine in the clear must not go to a proxy in the clear.
+        "mounts": {_pattern(host): None for host in THIS_MACHINE},
         "trust_env": options.trust_env,
         "follow_redirects": False,
         # Waiting for a connection of our own is no failure of the service.
@@ -157,6 +159,10 @@ def answer(status: int, headers: Mapping[str, str], body: bytes) -> HttpResponse
     return HttpResponse(
         status=status, body=body, headers={name.lower(): text for name, text in headers.items()}
     )
+
+
+def _pattern(host: str) -> str:
+    return f"all://[{host}]" if ":" in host else f"all://{host}"
 
 
 def _is_distrust(error: BaseException) -> bool:

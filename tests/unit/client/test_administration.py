@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -20,8 +21,9 @@ from assay.client import (
     ServiceError,
     TokenValidationError,
     TransportError,
+    aio,
 )
-from assay.client.testing import FakeService, make_signing_key, refusal
+from assay.client.testing import AsyncFakeTransport, FakeService, make_signing_key, refusal
 from assay.token import policy_payload, sign_token
 from tests.clients import Clients
 
@@ -106,7 +108,7 @@ def test_what_was_signed_elsewhere_is_sent_as_it_is(
     clients: Clients, isolated: FakeService, key: AttestationSigningKey
 ) -> None:
     client = _client(clients, isolated)
-    policy = AttestationToken.create(policy_payload(_POLICY), signing_key=key)
+    policy = AttestationToken.for_policy(_POLICY, signing_key=key)
     empty = AttestationToken.create(signing_key=key)
 
     client.set_policy(_SGX, policy)
@@ -209,6 +211,17 @@ def test_a_change_that_was_surely_not_made_is_repeated(
     service.answer_next(failure)
 
     assert _client(clients, service).reset_policy(_SGX).value.token_hash is None
+
+
+def test_an_asynchronous_client_is_a_context_manager(service: FakeService) -> None:
+    async def run() -> str | None:
+        client = aio.AttestationAdministrationClient(
+            service.url, transport=AsyncFakeTransport(service)
+        )
+        async with client:
+            return (await client.get_policy(_SGX)).value
+
+    assert asyncio.run(run()) == _POLICY
 
 
 def test_clients_close_what_they_hold(clients: Clients, service: FakeService) -> None:

@@ -63,8 +63,8 @@ def test_a_text_is_kept_as_it_is() -> None:
     assert AttestationToken.create(b'{"a": 1}').payload == b'{"a": 1}'
 
 
-@pytest.mark.parametrize("body", [b"[]", b"x", b'{"a":1,"a":2}'])
-def test_a_body_is_a_json_object(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"[]", b"x", b'{"a":1,"a":2}', {"a": 10**20}])
+def test_a_body_is_a_json_object(body: Any) -> None:  # noqa: ANN401  of several types
     with pytest.raises(RequestError):
         AttestationToken.create(body)
 
@@ -288,6 +288,11 @@ def test_two_signers_of_one_name_are_refused() -> None:
 def test_certificates_that_do_not_parse_are_told(x5c: Any) -> None:  # noqa: ANN401
     with pytest.raises(TokenValidationError, match="do not parse"):
         _ = AttestationSigner.from_jwk({"kid": "k", "x5c": x5c}).certificates
+
+
+def test_a_signer_has_a_certificate() -> None:
+    with pytest.raises(RequestError, match="got none"):
+        AttestationSigner.from_certificates([])
 
 
 def test_a_bare_key_is_a_signer_without_certificates() -> None:

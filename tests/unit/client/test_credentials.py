@@ -228,7 +228,13 @@ def test_a_refused_token_is_got_anew_for_the_next_call(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://attest.example", "http://10.0.0.1:8080", "http://localhost.example"]
+    "url",
+    [
+        "http://attest.example",
+        "http://10.0.0.1:8080",
+        "http://localhost.example",
+        "http://127.0.0.2",
+    ],
 )
 def test_tokens_are_not_for_plain_http_to_other_machines(clients: Clients, url: str) -> None:
     with pytest.raises(RequestError, match="over https only"):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -14,20 +13,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from assay.client import AttestationData, ClientOptions, RetryPolicy, ServiceError
+from assay.client import AttestationData, ClientOptions, RetryPolicy, ServiceError, telemetry
 from assay.client.testing import FakeService, refusal
 from tests.clients import Clients
 
 _QUICK: Final = ClientOptions(retry=RetryPolicy(first_wait_seconds=0))
-_WITHOUT: Final = """
-import sys
-sys.modules["opentelemetry"] = None
-from assay.client import AttestationClient
-from assay.client.testing import FakeTransport
-transport = FakeTransport()
-AttestationClient(transport.service.url, transport=transport).get_openid_metadata()
-print(transport.service.requests[0].headers["traceparent"])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +78,27 @@ def test_a_failed_call_is_a_span_with_the_kind_of_failure(
     assert "a secret" not in span.to_json()
 
 
-def test_without_opentelemetry_a_trace_of_its_own_is_sent() -> None:
-    done = subprocess.run(  # noqa: S603  this interpreter, a fixed program
-        [sys.executable, "-c", _WITHOUT], capture_output=True, text=True, check=True
-    )
+@pytest.fixture
+def uninstalled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without OpenTelemetry."""
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    telemetry._tracer.cache_clear()  # noqa: SLF001  asked once in a process
+    yield
+    telemetry._tracer.cache_clear()  # noqa: SLF001
 
-    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-00\n", done.stdout)
+
+@pytest.mark.usefixtures("uninstalled")
+def test_without_opentelemetry_a_trace_of_its_own_is_sent(
+    clients: Clients, service: FakeService
+) -> None:
+    client = clients.attestation(service.url, transport=clients.transport(service))
+    service.answer_next(refusal(400))
+
+    with pytest.raises(ServiceError):
+        client.get_openid_metadata()
+
+    [request] = service.requests
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", request.headers["traceparent"])
 
 
 def test_logs_have_no_secrets(

@@ -138,6 +138,29 @@ def test_a_proxy_is_used(clients: Clients, url: str) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+def test_no_proxy_stands_before_this_machine(
+    clients: Clients, url: str, monkeypatch: pytest.MonkeyPatch, *, chosen: bool
+) -> None:
+    nobody = "http://127.0.0.1:1"
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, nobody)
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+
+    for host in ("127.0.0.1", "localhost"):
+        address = url.replace("127.0.0.1", host)
+        assert _get(clients, address, proxy=nobody if chosen else None).status == 200
+
+
+def test_the_proxy_of_the_environment_is_used_for_other_machines(
+    clients: Clients, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", url)
+
+    assert _get(clients, "http://service.invalid/").status == 200
+
+
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A server that wants a client certificate, and the file that vouches for it."""
@@ -198,6 +221,14 @@ def test_a_client_certificate_that_is_missing_is_named(clients: Clients, tmp_pat
 
     with pytest.raises(RequestError, match=r"gone\.pem"):
         client.send(HttpRequest(method="GET", url="https://127.0.0.1:1"))
+
+
+def test_a_ca_file_that_holds_no_certificate_is_named(clients: Clients, tmp_path: Path) -> None:
+    file = tmp_path / "empty.pem"
+    file.write_text("")
+
+    with pytest.raises(RequestError, match=r"empty\.pem"):
+        _get(clients, "https://127.0.0.1:1", ca_file=file)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,14 @@ def test_there_is_a_result_for_every_kind(kind: AttestationType) -> None:
     typed = [result.sgx, result.sev_snp, result.tdx, result.azure_vm]
     assert [one for one in typed if one is not None] == [result.tee]
     assert (result.is_debuggable is None) == (kind is AttestationType.AZURE_GUEST)
-    assert (result.svn is None) == (result.sgx is None)
+    of_sgx = [
+        result.svn,
+        result.product_id,
+        result.mr_enclave,
+        result.mr_signer,
+        result.sgx_collateral,
+    ]
+    assert {one is None for one in of_sgx} == {result.sgx is None}
 
 
 def test_claims_can_be_chosen() -> None:
