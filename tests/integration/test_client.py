@@ -34,6 +34,7 @@ from assay.client import (
 from assay.keys import load_key_encryption_key
 from assay.service.instance_options import InstanceOptions
 from assay.service.keys import KeyChest
+from assay.service.policies import POLICY_TYPES
 from assay.service.provisioning import NewInstance, ProvisioningService
 from assay.simulator import SimulatedPlatform, save_platform
 from assay.simulator.openenclave import legacy_report
@@ -292,3 +293,7 @@ def test_a_ca_file_that_is_missing_is_named(clients: Clients, tmp_path: Path) ->
 
     with pytest.raises(RequestError, match=r"missing\.pem"):
         clients.attestation("https://127.0.0.1:1", options=options).get_openid_metadata()
+
+
+def test_policies_exist_for_the_types_that_the_client_knows() -> None:
+    assert list(AttestationType) == list(POLICY_TYPES)

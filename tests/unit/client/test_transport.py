@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,6 +13,7 @@ from typing import Any, Final
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from assay import clock
 from assay.client import (
     ClientCertificate,
     ClientOptions,
@@ -27,7 +27,8 @@ from tests.clients import Clients
 from tests.servers.tls import tls_identity
 
 _BODY: Final = b'{"a":1}'
-_NOW: Final = datetime.now(UTC)  # noqa: TID251  TLS looks at the machine's own clock
+_NOW: Final = clock.now()
+"""TLS looks at the machine's own clock."""
 
 
 class _Handler(BaseHTTPRequestHandler):
