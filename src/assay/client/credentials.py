@@ -69,7 +69,7 @@ class StaticTokenCredential:
         Raises:
             RequestError: It is empty, or has characters that no header can have.
         """
-        if not self.token or not self.token.isascii() or not self.token.isprintable():
+        if not is_header_text(self.token):
             raise RequestError(
                 "expected an access token, got an empty text or one with other characters; "
                 "check for a line end behind it"
@@ -78,6 +78,11 @@ class StaticTokenCredential:
     def get_token(self, *_scopes: str) -> AccessToken:
         """The token, whatever the scopes."""
         return AccessToken(self.token, _NEVER)
+
+
+def is_header_text(token: object) -> bool:
+    """Whether a header can hold it. If not, the HTTP client would show it in its error."""
+    return isinstance(token, str) and token != "" and token.isascii() and token.isprintable()
 
 
 @final

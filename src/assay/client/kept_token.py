@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final, final
 
-from assay.client.credentials import AccessTokenInfo
+from assay.client.credentials import AccessTokenInfo, is_header_text
 from assay.client.errors import AttestationError, CredentialError
 from assay.client.telemetry import LOGGER
 
@@ -41,7 +41,16 @@ class KeptToken:
 
     @classmethod
     def of(cls, given: AccessTokenInfo, *, at: float) -> KeptToken:
-        """A token that was given at an instant, in seconds since 1970."""
+        """A token that was given at an instant, in seconds since 1970.
+
+        Raises:
+            CredentialError: It is no text that a header can hold.
+        """
+        if not is_header_text(given.token):
+            raise CredentialError(
+                "the credential gives an access token that is empty, or has characters that no "
+                "header can hold"
+            )
         lead = min(_REFRESH_SECONDS, max(0.0, given.expires_on - at) / 2)
         return cls(given.token, given.expires_on, given.expires_on - lead)
 

@@ -66,7 +66,7 @@ class ClientOptions:
     """PEM file of the roots to trust in place of the machine's."""
 
     ssl_context: ssl.SSLContext | None = None
-    """In place of the one that is made from `ca_file` and a client certificate."""
+    """In place of the one that is made from `ca_file` or a client certificate."""
 
     proxy: str | None = field(default=None, repr=False)
     """URL of a proxy, which may hold its password."""

@@ -10,15 +10,22 @@ from assay.errors import RequestError
 
 
 def tls_context(options: ClientOptions, certificate: ClientCertificate | None) -> ssl.SSLContext:
-    """A context that verifies the service; nothing turns that off.
+    """The caller's own context, or one that verifies the service, which nothing turns off.
 
     Raises:
-        RequestError: A file is missing or is not what it should be.
+        RequestError: A file is missing or is not what it should be, or there is both a context
+            and a certificate.
     """
-    context = options.ssl_context or _trusting(options)
-    if options.ssl_context is None:
-        # Where Python is the system's own, the least version may be left to a file of the system.
-        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    if options.ssl_context is not None:
+        if certificate is not None:
+            raise RequestError(
+                "expected a client certificate or an ssl_context, got both; let the context show "
+                "the certificate"
+            )
+        return options.ssl_context
+    context = _trusting(options)
+    # Where Python is the system's own, the least version may be left to a file of the system.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     if certificate is not None:
         try:
             context.load_cert_chain(certificate.certificate, certificate.key, certificate.password)

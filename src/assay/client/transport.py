@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from assay.client.client_certificate import ClientCertificate
 from assay.client.endpoint import THIS_MACHINE, origin
@@ -15,6 +15,9 @@ from assay.client.options import ClientOptions
 
 if TYPE_CHECKING:
     import httpx2
+
+_KEPT_SECONDS: Final = 4.0
+"""Less than the five seconds after which common servers close what is idle."""
 
 
 class Transport(Protocol):
@@ -115,10 +118,6 @@ def connection_arguments(
             keepalive_expiry=_KEPT_SECONDS,
         ),
     }
-
-
-_KEPT_SECONDS = 4.0
-"""Less than the five seconds after which common servers close what is idle."""
 
 
 @contextmanager

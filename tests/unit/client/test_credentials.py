@@ -129,6 +129,27 @@ def test_no_token_is_an_error_of_ours(clients: Clients) -> None:
     assert _tokens(clients, bearer, 1) == ["token-2"]
 
 
+def test_a_token_that_no_header_can_hold_is_never_shown(
+    clients: Clients, service: FakeService
+) -> None:
+    class Wrong:
+        def get_token(self, *_scopes: str) -> Any:  # noqa: ANN401  now or later
+            token = AccessToken("s3cret\nline", 1 << 40)
+            if clients.kind == "sync":
+                return token
+            later: asyncio.Future[AccessToken] = asyncio.get_running_loop().create_future()
+            later.set_result(token)
+            return later
+
+    made = clients.attestation(service.url, Wrong(), transport=clients.transport(service))
+
+    with pytest.raises(CredentialError) as caught:
+        made.get_openid_metadata()
+
+    assert "s3cret" not in str(caught.value)
+    assert service.requests == []
+
+
 def test_an_error_of_the_client_goes_through(clients: Clients) -> None:
     bearer, _ = _bearer(clients, TransportError("no way", retryable=True))
 

@@ -58,10 +58,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that go away are part of the tests."""
+
+
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -178,8 +184,7 @@ def tls(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tmp_path / "client.pem")
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
     context.verify_mode = ssl.CERT_REQUIRED
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -214,6 +219,14 @@ def test_a_context_of_ones_own_is_used(clients: Clients, tls: tuple[str, Path]) 
     context.load_cert_chain(folder / "client.pem", folder / "client.key")
 
     assert _get(clients, url, ssl_context=context).status == 200
+
+
+def test_a_context_and_a_certificate_are_not_mixed(clients: Clients) -> None:
+    options = ClientOptions(ssl_context=ssl.create_default_context())
+    client = clients.http_transport(options, certificate=ClientCertificate(certificate=Path("x")))
+
+    with pytest.raises(RequestError, match="got both"):
+        client.send(HttpRequest(method="GET", url="https://127.0.0.1:1"))
 
 
 def test_a_client_certificate_that_is_missing_is_named(clients: Clients, tmp_path: Path) -> None:
