@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
+
+import httpx2
 
 from assay import client
 from assay.client import aio
 from assay.client.testing import AsyncFakeTransport, FakeService, FakeTransport
 
 KINDS: Final = ("sync", "async")
+_START_SECONDS: Final = 30
 
 
 class Blocking:
@@ -93,3 +99,13 @@ def clients_of(kind: str) -> Iterator[Clients]:
             yield made
         finally:
             made.close()
+
+
+def wait_for_instance(url: str, ca_file: Path) -> None:
+    """Until a server has seen the instance that another process made."""
+    context = ssl.create_default_context(cafile=ca_file)
+    deadline = time.monotonic() + _START_SECONDS
+    with httpx2.Client(verify=context, trust_env=False) as http:
+        while http.get(f"{url}/certs").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -40,7 +37,7 @@ from assay.simulator import SimulatedPlatform, save_platform
 from assay.simulator.openenclave import legacy_report
 from assay.store import Author, Store, TrustModel
 from tests.administration import DENY, PERMIT, certify, ec_key, rsa_key
-from tests.clients import KINDS, Clients, clients_of
+from tests.clients import KINDS, Clients, clients_of, wait_for_instance
 from tests.servers.tls import tls_identity
 from tests.serving import RUNTIME_DATA, RunningServer, running_server
 
@@ -49,7 +46,6 @@ _MODELS: Final = {
     "isolated": TrustModel.ISOLATED,
     "shared": TrustModel.SHARED,
 }
-_START_SECONDS: Final = 30
 _SGX: Final = AttestationType.SGX_ENCLAVE
 
 
@@ -122,12 +118,7 @@ def _create_instances(data: Path, service: _Service) -> None:
             by=Author(name="test"),
         )
     store.close()
-    context = ssl.create_default_context(cafile=str(service.ca_file))
-    deadline = time.monotonic() + _START_SECONDS
-    with httpx2.Client(verify=context, trust_env=False) as client:
-        while client.get(f"{service.url('shared')}/certs").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    wait_for_instance(service.url("shared"), service.ca_file)
 
 
 @pytest.mark.parametrize("instance", _MODELS)

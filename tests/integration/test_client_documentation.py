@@ -24,6 +24,7 @@ from assay.simulator import SimulatedPlatform, save_platform
 from assay.store import Author, Store, TrustModel
 from tests.administration import PERMIT, certify, rsa_key
 from tests.client_reference import PAGE, reference
+from tests.clients import wait_for_instance
 from tests.documentation import matches, read_page
 from tests.servers.tls import tls_identity
 from tests.serving import running_server
@@ -84,6 +85,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Surround
                 ),
                 by=Author(name="test"),
             )
+        wait_for_instance(f"{server.url}/vault", folder / "internal-ca.pem")
         yield _Surroundings(server.url, folder)
 
 

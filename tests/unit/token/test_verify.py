@@ -618,6 +618,12 @@ def test_a_token_with_one_character_changed_is_refused(position: int, replacemen
         _refusal(changed)
 
 
+def test_a_payload_of_other_characters_is_refused_before_it_is_read() -> None:
+    header, _, signature = sign_token(_claims(), P256_KEY, issuer=ISSUER).split(".")
+
+    assert _refusal(f"{header}.ä.{signature}") == ["token.jws.token_signature"]
+
+
 # The signature alone
 
 
