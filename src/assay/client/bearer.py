@@ -49,6 +49,9 @@ class BearerTokens:
         if not self._renewing.acquire(blocking=False):
             return kept.token  # Another thread is at it, and this one is good.
         try:
+            current = self._kept
+            if current is not None and current is not kept:
+                return current.token  # Another thread was at it until just now.
             return self._get().token
         except AttestationError as error:
             log_kept(error)

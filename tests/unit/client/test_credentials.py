@@ -208,6 +208,19 @@ def test_while_one_thread_renews_the_others_go_on_with_the_old_token() -> None:
     assert (meanwhile, renewed.result()) == ("token-1", "token-2")
 
 
+def test_a_thread_that_comes_late_takes_the_token_that_another_has_got() -> None:
+    credential = _Sync(3600, 3600)
+    bearer = BearerTokens(credential, _SCOPE)
+    bearer.token()
+    _age(bearer, seconds=3400)
+    old = bearer._kept  # noqa: SLF001  as a slow thread has seen it
+    assert old is not None
+    bearer.token()
+
+    assert bearer._renewed_by_one(old) == "token-2"  # noqa: SLF001
+    assert len(credential.scopes) == 2
+
+
 def test_tasks_share_one_renewal() -> None:
     credential = _Async(3600, 3600)
     bearer = AsyncBearerTokens(credential, _SCOPE)
