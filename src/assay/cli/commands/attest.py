@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -19,6 +20,9 @@ from assay.cli.options import (
     TypeChoice,
     TypeOption,
 )
+
+if TYPE_CHECKING:
+    from assay.client import AttestationResponse, AttestationResult
 
 
 def attest(
@@ -62,11 +66,15 @@ def attest(
     kind = choose_type(evidence_type, evidence.attestation_type)
     # A person can try again, and should see at once why to.
     with AttestationClient(url, options=ClientOptions(retry=RetryPolicy(attempts=1))) as client:
-        operations = {
-            AttestationType.SGX_ENCLAVE: client.attest_sgx_enclave,
-            AttestationType.OPEN_ENCLAVE: client.attest_open_enclave,
-        }
-        response = operations[kind](
+        operation: Callable[..., AttestationResponse[AttestationResult]]
+        match kind:
+            case AttestationType.SGX_ENCLAVE:
+                operation = client.attest_sgx_enclave
+            case AttestationType.OPEN_ENCLAVE:
+                operation = client.attest_open_enclave
+            case _:
+                assert_never(kind)
+        response = operation(
             evidence.data,
             runtime_data=read_attestation_data(runtime_data, runtime_data_type),
             init_time_data=read_attestation_data(init_time_data, init_time_data_type),
