@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,9 +35,9 @@ _SERVERS_AND_DATABASES: Final = {
 }
 _MEASURE: Final = """
 import sys, time
-before = time.perf_counter()
+before = time.process_time()
 import assay.client
-print(int((time.perf_counter() - before) * 1000))
+print(int((time.process_time() - before) * 1000))
 print(*sorted(name for name in sys.modules if "." not in name))
 """
 _USE: Final = """
@@ -117,11 +118,17 @@ def test_the_client_works_with_nothing_else_installed() -> None:
     assert (done.stdout, done.stderr) == ("used\n", "")
 
 
-def test_importing_the_client_is_quick_and_leaves_out_what_takes_long() -> None:
+def test_importing_the_client_is_quick_and_leaves_out_what_takes_long(tmp_path: Path) -> None:
+    # Compiled at the first try, as at the first use of an installation.
+    compiled = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
     times: list[int] = []
     for _ in range(_TRIES):
         done = subprocess.run(  # noqa: S603  this interpreter, a fixed program
-            [sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True
+            [sys.executable, "-c", _MEASURE],
+            env=compiled,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         milliseconds, modules = done.stdout.splitlines()
         times.append(int(milliseconds))
