@@ -42,6 +42,7 @@ from assay.token.verify import (
     VerifiedToken,
     read_key_id,
     read_unverified,
+    verify_signature,
     verify_token,
 )
 
@@ -86,5 +87,6 @@ __all__ = [
     "unsecured_owner_token",
     "unsecured_policy",
     "unsecured_token",
+    "verify_signature",
     "verify_token",
 ]
