@@ -23,16 +23,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from assay import clock
+from assay import client, clock
+from assay.client import (
+    AuthenticationError,
+    ClientCertificate,
+    ClientOptions,
+    ClientSecret,
+    TokenValidationOptions,
+    aio,
+)
 from tests.administration import DENY, PERMIT, VERSION, stored_policy, unsecured
 from tests.certificates import CA_USAGE, Keys, Recipe, name, pem
-from tests.servers.oidc import AUDIENCE, OidcIssuer, oidc_issuer
+from tests.clients import KINDS, Clients, clients_of
+from tests.servers.oidc import AUDIENCE, CLIENT_SECRET, OidcIssuer, oidc_issuer
 from tests.servers.tls import tls_identity
 from tests.serving import running_server
 
 _RIGHTS: Final = {"owner": ["read", "write", "delete"], "reader": ["read"]}
 _POLICY: Final = f"/policies/SgxEnclave{VERSION}"
 _LONG: Final = timedelta(days=3650)
+_SGX: Final = client.AttestationType.SGX_ENCLAVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,11 @@ class _Service:
     url: str
     folder: Path
     issuer: OidcIssuer
+
+    def our_client(self, clients: Clients, credential: Any) -> Any:  # noqa: ANN401  of either kind
+        options = ClientOptions(ca_file=self.folder / "server.pem", trust_env=False)
+        validation = TokenValidationOptions(issuer="https://attest.example")
+        return clients.administration(self.url, credential, options=options, validation=validation)
 
     def client(self, certificate: str = "") -> httpx2.Client:
         context = ssl.create_default_context(cafile=self.folder / "server.pem")
@@ -92,6 +107,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Service]:
         with running_server(folder, flags) as server:
             url = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
             yield _Service(url=url, folder=folder, issuer=issuer)
+
+
+@pytest.fixture(params=KINDS)
+def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
+    with clients_of(request.param) as made:
+        yield made
 
 
 def _client_certificates(folder: Path) -> x509.Certificate:
@@ -181,3 +202,45 @@ def test_a_certificate_and_a_token_together_are_refused(service: _Service) -> No
 
     with service.client("pipeline.pem") as client:
         assert client.get(_POLICY, headers=headers).status_code == 401
+
+
+def test_our_client_sets_a_policy_with_client_credentials(
+    service: _Service, clients: Clients
+) -> None:
+    secret = ClientSecret(
+        token_url=f"{service.issuer.url}/token", client_id="owner", client_secret=CLIENT_SECRET
+    )
+    kind = client if clients.kind == "sync" else aio
+    credential = kind.ClientSecretCredential(secret, options=ClientOptions(trust_env=False))
+    administration = service.our_client(clients, credential)
+
+    administration.set_policy(_SGX, PERMIT)
+
+    assert administration.get_policy(_SGX).value == PERMIT
+    clients.run(credential.close())
+
+
+def test_our_client_sets_a_policy_with_a_client_certificate(
+    service: _Service, clients: Clients
+) -> None:
+    certificate = ClientCertificate(certificate=service.folder / "pipeline.pem")
+    administration = service.our_client(clients, certificate)
+
+    administration.set_policy(_SGX, DENY)
+
+    assert administration.get_policy(_SGX).value == DENY
+    with pytest.raises(AuthenticationError):
+        administration.reset_policy(_SGX)
+
+
+@pytest.mark.parametrize(("subject", "minutes"), [("reader", 5), ("owner", -5)], ids=str)
+def test_our_client_is_told_that_it_may_not(
+    subject: str, minutes: int, service: _Service, clients: Clients
+) -> None:
+    credential = clients.static_token(service.issuer.token(subject, minutes=minutes))
+
+    with pytest.raises(AuthenticationError) as caught:
+        service.our_client(clients, credential).set_policy(_SGX, PERMIT)
+
+    assert (caught.value.status, caught.value.code) == (401, "Unauthorized")
+    assert caught.value.request_id

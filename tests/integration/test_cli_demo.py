@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,8 @@ from typer.testing import CliRunner
 from assay.cli import app
 from assay.cli.demonstration import Demonstration
 from assay.cli.server_process import running_server
-from assay.client import AttestationClient, HttpRequest, HttpResponse, TransportError
+from assay.client import AttestationClient, TransportError
+from assay.client.testing import FakeTransport
 from assay.evidence.dcap.checks import DCAP_CHECKS
 from assay.simulator import SimulatedPlatform
 from tests.conftest import AT
@@ -69,14 +69,10 @@ def test_the_demonstration_says_the_same_in_this_process(*, as_json: bool) -> No
 
 
 def test_evidence_that_must_be_refused_and_is_not_ends_the_demonstration() -> None:
-    @dataclass
-    class Permissive:
-        def send(self, _request: HttpRequest) -> HttpResponse:
-            return HttpResponse(status=200, body=b'{"token":"a.b.c"}')
-
+    permissive = FakeTransport()
     demonstration = Demonstration(
         platform=SimulatedPlatform.create(AT),
-        client=AttestationClient("http://127.0.0.1", Permissive()),
+        client=AttestationClient(permissive.service.url, transport=permissive),
     )
 
     with pytest.raises(AssertionError, match="accepted what it must refuse"):

@@ -1,4 +1,4 @@
-"""An OIDC issuer that a running server can reach: its two documents, under its own address."""
+"""An OIDC issuer that a running server can reach: documents and tokens, under its own address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +19,9 @@ from tests.servers.loopback import loopback
 AUDIENCE: Final = "https://attest.azure.net"
 """What the official clients ask a token for."""
 
+CLIENT_SECRET: Final = "made up"  # noqa: S105  it is
+"""Of every client that asks `/token`, whose identifier becomes the subject."""
+
 
 @dataclass(slots=True)
 class OidcIssuer:
@@ -25,8 +29,14 @@ class OidcIssuer:
 
     url: str = ""
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["path"] == "/.well-known/openid-configuration":
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/token":
+            form = parse_qs((await receive())["body"].decode())
+            assert form["client_secret"] == [CLIENT_SECRET]
+            assert form["scope"] == [f"{AUDIENCE}/.default"]
+            granted = {"access_token": self.token(*form["client_id"]), "token_type": "Bearer"}
+            await send_body(send, encode_json({**granted, "expires_in": 300}))
+        elif scope["path"] == "/.well-known/openid-configuration":
             found = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
             await send_body(send, encode_json({**found}))
         else:

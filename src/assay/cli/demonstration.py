@@ -18,11 +18,10 @@ from assay.appraisal import (
     appraise,
 )
 from assay.cli.offline_appraisal import read_policy
-from assay.client import AttestationClient, AttestRequest, ServiceError
+from assay.client import AttestationClient, AttestationData, AttestationToken, ServiceError
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.format import AttestationType
 from assay.simulator import SimulatedPlatform
-from assay.token import TokenExpectations, VerifiedToken, verify_token
 
 RUNTIME_DATA: Final = json.dumps({"greeting": "hello from the enclave"}).encode()
 """What the enclave vouches for: in earnest, a public key that secrets are encrypted to."""
@@ -40,14 +39,6 @@ issuancerules{};
 
 _MEASUREMENT_OFFSET: Final = 48 + 64
 """Of MRENCLAVE in a quote: behind the header, after CPUSVN, MISCSELECT and ATTRIBUTES."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """A token, and what is in it once it has been verified."""
-
-    token: str
-    verified: VerifiedToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,22 +70,18 @@ class Demonstration:
             ),
         )
 
-    def attest(self, evidence: bytes) -> Issued:
+    def attest(self, evidence: bytes) -> AttestationToken:
         """The service's token for evidence, verified with its published keys.
 
         Raises:
             ServiceError: The service refused.
             TransportError: It does not answer.
-            TokenError: The token is not its own.
+            TokenValidationError: The token is not its own.
         """
-        token = self.client.attest(_request(evidence))
-        verified = verify_token(
-            token,
-            self.client.key_set(),
-            at=clock.now(),
-            expect=TokenExpectations(issuer=self.client.url),
+        response = self.client.attest_sgx_enclave(
+            evidence, runtime_data=AttestationData.json(RUNTIME_DATA)
         )
-        return Issued(token=token, verified=verified)
+        return response.token
 
     def refusal(self, evidence: bytes, policy: str | None = None) -> ServiceError:
         """How the service refuses evidence that must not pass.
@@ -104,7 +91,9 @@ class Demonstration:
             TransportError: It does not answer.
         """
         try:
-            self.client.attest(_request(evidence, policy))
+            self.client.attest_sgx_enclave(
+                evidence, runtime_data=AttestationData.json(RUNTIME_DATA), draft_policy=policy
+            )
         except ServiceError as error:
             return error
         raise AssertionError("the service accepted what it must refuse")
@@ -119,12 +108,3 @@ def tampered(evidence: bytes) -> bytes:
 
 def _held_data() -> HeldData:
     return HeldData(RUNTIME_DATA, HeldDataType.JSON)
-
-
-def _request(evidence: bytes, policy: str | None = None) -> AttestRequest:
-    return AttestRequest(
-        evidence_type=AttestationType.SGX_ENCLAVE,
-        evidence=evidence,
-        runtime_data=_held_data(),
-        draft_policy=policy,
-    )

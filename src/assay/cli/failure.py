@@ -76,8 +76,10 @@ def report_failure(error: BaseException) -> ExitCode:
 
 def _client_code(error: AssayError) -> ExitCode:
     # Only here, because it brings the HTTP client with it.
-    from assay.client import ServiceError
+    from assay.client import ServiceError, TokenValidationError
 
+    if isinstance(error, TokenValidationError):
+        return ExitCode.INVALID
     if not isinstance(error, ServiceError):
         return ExitCode.SERVICE
     if error.code == "PolicyEvaluationError":

@@ -7,6 +7,7 @@ from pathlib import Path
 from assay.appraisal import HeldData, HeldDataType
 from assay.cli.input_file import read_input
 from assay.cli.options import DataTypeChoice, TypeChoice
+from assay.client import AttestationData, AttestationDataType
 from assay.evidence.format import AttestationType
 
 
@@ -17,6 +18,17 @@ def read_held_data(file: Path | None, data_type: DataTypeChoice) -> HeldData | N
         RequestError: The file cannot be read.
     """
     return None if file is None else HeldData(read_input(file), HeldDataType(data_type.value))
+
+
+def read_attestation_data(file: Path | None, data_type: DataTypeChoice) -> AttestationData | None:
+    """The same as the client sends it.
+
+    Raises:
+        RequestError: The file cannot be read, or is no JSON object and should be.
+    """
+    if file is None:
+        return None
+    return AttestationData(read_input(file), AttestationDataType(data_type.value))
 
 
 def choose_type(choice: TypeChoice, by_content: AttestationType) -> AttestationType:

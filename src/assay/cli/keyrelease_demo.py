@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from assay import clock
-from assay.appraisal import HeldData, HeldDataType
 from assay.audit import parse_line, verify_export
 from assay.cli.keyrelease_start import seal_secret
 from assay.cli.server_process import running_server
-from assay.client import AttestationClient, AttestRequest, HttpTransport
+from assay.client import AttestationClient, AttestationData
 from assay.encoding import JsonValue
 from assay.errors import ReleaseRefusedError
-from assay.evidence.format import AttestationType
 from assay.keyrelease import ReleaseContext, ReleaseKey
 from assay.keyrelease.client import BrokerClient
 from assay.simulator import SimulatedPlatform, save_platform
@@ -85,13 +83,8 @@ class _Enclave:
         evidence = self.platform.quote(
             report_data=key.report_data(context), mr_enclave=self.mr_enclave, isv_svn=3
         )
-        return self.service.attest(
-            AttestRequest(
-                evidence_type=AttestationType.SGX_ENCLAVE,
-                evidence=evidence,
-                runtime_data=HeldData(key.runtime_data(context), HeldDataType.JSON),
-            )
-        )
+        held = AttestationData.json(key.runtime_data(context))
+        return self.service.attest_sgx_enclave(evidence, runtime_data=held).token.serialize()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +105,7 @@ def demonstrate(folder: Path) -> Iterator[Step]:
     platform = SimulatedPlatform.create(clock.now())
     save_platform(platform, folder / "platform")
     options = ("--dev", "--simulator", str(folder / "platform"))
-    with running_server(options, folder=folder) as url, HttpTransport() as transport:
+    with running_server(options, folder=folder) as url, AttestationClient(url) as service:
         settings = _prepare(folder, url)
         with (
             running_server(
@@ -120,7 +113,6 @@ def demonstrate(folder: Path) -> Iterator[Step]:
             ) as broker_url,
             BrokerClient(broker_url) as broker,
         ):
-            service = AttestationClient(url, transport)
             yield from _steps(
                 _Scene(
                     enclave=_Enclave(platform=platform, service=service),

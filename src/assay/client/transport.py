@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Final, Protocol, Self
-from urllib.parse import urlsplit
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import httpx2
-
+from assay.client.client_certificate import ClientCertificate
+from assay.client.endpoint import THIS_MACHINE, origin
 from assay.client.errors import TransportError
-from assay.errors import RequestError
+from assay.client.http import MAX_ANSWER_BYTES, HttpRequest, HttpResponse
+from assay.client.options import ClientOptions
 
-MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
-"""Many times what any answer of the protocol has."""
+if TYPE_CHECKING:
+    import httpx2
 
-DEFAULT_TIMEOUT_SECONDS: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """One request, complete."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResponse:
-    """One answer, complete."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Names in lower case."""
+_KEPT_SECONDS: Final = 4.0
+"""Less than the five seconds after which common servers close what is idle."""
 
 
 class Transport(Protocol):
-    """Whatever answers requests."""
+    """Whatever answers requests; by several threads at a time."""
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """The answer to `request`, whatever its status.
@@ -50,79 +31,146 @@ class Transport(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of what is held open."""
+        ...
+
 
 class HttpTransport:
     """HTTP over the network. Redirects are not followed: evidence goes where it was sent."""
 
-    def __init__(self, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
-        self._client = httpx2.Client(timeout=timeout_seconds, follow_redirects=False)
+    def __init__(
+        self, options: ClientOptions | None = None, *, certificate: ClientCertificate | None = None
+    ) -> None:
+        self._options = options or ClientOptions()
+        self._certificate = certificate
+        self._client: httpx2.Client | None = None
+        self._opening = threading.Lock()
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """See `Transport.send`; an answer of more than `MAX_ANSWER_BYTES` is none."""
-        try:
-            with self._client.stream(
+        """See `Transport.send`; an answer of more than `MAX_ANSWER_BYTES` is none.
+
+        Raises:
+            RequestError: A file that the options name is not what it should be.
+        """
+        client = self._opened()
+        with (
+            told(request.url),
+            client.stream(
                 request.method,
                 request.url,
                 headers=dict(request.headers),
                 content=request.body or None,
-            ) as response:
-                return HttpResponse(
-                    status=response.status_code,
-                    body=_bounded(response),
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                )
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise TransportError(
-                f"{_origin(request.url)} does not answer: {str(error) or type(error).__name__}; "
-                "check the address and that the service runs"
-            ) from error
+            ) as response,
+        ):
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                check_size(body, request.url)
+            return answer(response.status_code, response.headers, bytes(body))
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections. The next request opens new ones."""
+        with self._opening:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
 
-    def __enter__(self) -> Self:
-        """The transport itself; its connections are closed at the end."""
-        return self
+    def _opened(self) -> httpx2.Client:
+        if (client := self._client) is not None:
+            return client
+        import httpx2
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        self.close()
+        with self._opening:
+            if self._client is None:
+                self._client = httpx2.Client(
+                    **connection_arguments(self._options, self._certificate)
+                )
+            return self._client
 
 
-def base_url(url: str) -> str:
-    """The address of an instance without a trailing slash.
+def connection_arguments(
+    options: ClientOptions, certificate: ClientCertificate | None
+) -> dict[str, Any]:
+    """What `httpx2.Client` and `AsyncClient` are made with.
 
     Raises:
-        RequestError: Not an `http` or `https` URL of a host, or one with a query.
+        RequestError: A file is missing or is not what it should be.
     """
+    import httpx2
+
+    from assay.client.tls import tls_context
+
+    return {
+        "verify": tls_context(options, certificate),
+        "proxy": options.proxy,
+        # What may go to this machine in the clear must not go to a proxy in the clear.
+        "mounts": {_pattern(host): None for host in THIS_MACHINE},
+        "trust_env": options.trust_env,
+        "follow_redirects": False,
+        # Waiting for a connection of our own is no failure of the service.
+        "timeout": httpx2.Timeout(
+            options.timeout_seconds, connect=options.connect_timeout_seconds, pool=None
+        ),
+        "limits": httpx2.Limits(
+            max_connections=options.max_connections,
+            max_keepalive_connections=options.max_connections,
+            keepalive_expiry=_KEPT_SECONDS,
+        ),
+    }
+
+
+@contextmanager
+def told(url: str) -> Iterator[None]:
+    """Turn what the HTTP client raises into our own error."""
+    import ssl
+
+    import httpx2
+
     try:
-        parts = urlsplit(url)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        fits = fits and not (parts.query or parts.fragment)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise RequestError(f"expected a URL such as https://attest.example.net, got {url!r}")
-    return url.rstrip("/")
+        yield
+    # Alerts that come after the handshake, as TLS 1.3 has them, arrive as they are.
+    except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
+        unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
+        raise TransportError(
+            f"{origin(url)} does not answer: {str(error) or type(error).__name__}; "
+            "check the address and that the service runs",
+            retryable=isinstance(error, httpx2.TransportError) and not _is_distrust(error),
+            sent=not unsent,
+        ) from error
 
 
-def _bounded(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise TransportError(
-                f"{_origin(str(response.url))} answers with more than {MAX_ANSWER_BYTES} bytes, "
-                "which no attestation service does; check the address"
-            )
-    return bytes(body)
+def check_size(body: bytearray, url: str) -> None:
+    """Stop reading what no service sends.
+
+    Raises:
+        TransportError: It is too much.
+    """
+    if len(body) > MAX_ANSWER_BYTES:
+        raise TransportError(
+            f"{origin(url)} answers with more than {MAX_ANSWER_BYTES} bytes, "
+            "which no attestation service does; check the address"
+        )
 
 
-def _origin(url: str) -> str:
-    return "/".join(url.split("/", 3)[:3])
+def answer(status: int, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+    """An answer as a value."""
+    return HttpResponse(
+        status=status, body=body, headers={name.lower(): text for name, text in headers.items()}
+    )
+
+
+def _pattern(host: str) -> str:
+    return f"all://[{host}]" if ":" in host else f"all://{host}"
+
+
+def _is_distrust(error: BaseException) -> bool:
+    """Whether the service's certificate was refused: trying again does not help."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

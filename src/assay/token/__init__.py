@@ -57,6 +57,7 @@ from assay.token.verify import (
     VerifiedToken,
     read_key_id,
     read_unverified,
+    verify_signature,
     verify_token,
 )
 
@@ -112,5 +113,6 @@ __all__ = [
     "unsecured_owner_token",
     "unsecured_policy",
     "unsecured_token",
+    "verify_signature",
     "verify_token",
 ]

@@ -167,6 +167,44 @@ def read_key_id(token: str) -> JsonValue:
     return _header(token.partition(".")[0]).get("kid")
 
 
+def verify_signature(
+    token: str,
+    keys: KeySet,
+    *,
+    algorithms: frozenset[SigningAlgorithm] = frozenset(SigningAlgorithm),
+    types: frozenset[str] = frozenset({"JWT"}),
+) -> VerificationKey:
+    """The key that signed a token: steps 1 to 3 of `verify_token`, without its claims.
+
+    A token that names no key is tried with each of the set that its algorithm signs with.
+
+    Args:
+        token: In JWS compact form; its payload may be empty.
+        keys: From a source that the caller trusts.
+        algorithms: Those that count.
+        types: Media types that `typ` may name.
+
+    Raises:
+        TokenError: With the finding of the check that failed; an unsecured token is refused.
+    """
+    header_part, payload_part, signature_part = _split(token, payload_needed=False)
+    header = _header(header_part)
+    if "typ" in header:
+        _check_type(header["typ"], types)
+    if header["alg"] == "none":
+        _check_unsecured("", allowed=False)
+    algorithm = _algorithm(header["alg"], algorithms)
+    signed = f"{header_part}.{payload_part}"
+    if "kid" in header:
+        key = _key(header["kid"], algorithm, keys)
+        _check_signature(signed, signature_part, key, algorithm)
+        return key
+    for candidate in keys.keys.values():
+        if _fits(candidate, algorithm) and _is_signed(signed, signature_part, candidate, algorithm):
+            return candidate
+    raise _refused("token.jws.key_unknown", "a signature by a key of the set", "another")
+
+
 _VERIFIERS: Final = {
     algorithm: jws.JWSRegistry(algorithms=[algorithm.value]).get_alg(algorithm.value)
     for algorithm in SigningAlgorithm
@@ -180,10 +218,10 @@ def _check_size(token: str) -> None:
         )
 
 
-def _split(token: str) -> tuple[str, str, str]:
+def _split(token: str, *, payload_needed: bool = True) -> tuple[str, str, str]:
     _check_size(token)
     parts = token.split(".", _PARTS)
-    if len(parts) != _PARTS or not parts[0] or not parts[1]:
+    if len(parts) != _PARTS or not parts[0] or (payload_needed and not parts[1]):
         raise _refused(
             "token.jws.token_format",
             "three parts of base64url with a dot between",
@@ -269,7 +307,7 @@ def _key(kid: JsonValue, algorithm: SigningAlgorithm, keys: KeySet) -> Verificat
         reason = keys.passed_over.get(kid)
         actual = f"{_shown(kid)}, not in the set" if reason is None else f"{_shown(kid)}: {reason}"
         raise _refused("token.jws.key_unknown", "the kid of a usable key of the set", actual)
-    if key.kind != _KINDS[algorithm] or key.algorithm not in {None, algorithm.value}:
+    if not _fits(key, algorithm):
         bound = f" for {_shown(key.algorithm)}" if key.algorithm else ""
         raise _refused(
             "token.jws.key_mismatch", f"a key that {algorithm} signs with", f"{key.kind}{bound}"
@@ -277,14 +315,24 @@ def _key(kid: JsonValue, algorithm: SigningAlgorithm, keys: KeySet) -> Verificat
     return key
 
 
+def _fits(key: VerificationKey, algorithm: SigningAlgorithm) -> bool:
+    return key.kind == _KINDS[algorithm] and key.algorithm in {None, algorithm.value}
+
+
+def _is_signed(
+    signed: str, signature_part: str, key: VerificationKey, algorithm: SigningAlgorithm
+) -> bool:
+    try:
+        signature = _decode(signature_part, "signature")
+        return _VERIFIERS[algorithm].verify(signed.encode("ascii"), signature, key.key)
+    except (EncodingError, UnicodeEncodeError):
+        return False
+
+
 def _check_signature(
     signed: str, signature_part: str, key: VerificationKey, algorithm: SigningAlgorithm
 ) -> None:
-    try:
-        signature = _decode(signature_part, "signature")
-    except EncodingError:
-        signature = b""
-    if not _VERIFIERS[algorithm].verify(signed.encode("ascii"), signature, key.key):
+    if not _is_signed(signed, signature_part, key, algorithm):
         raise _refused(
             "token.jws.token_signature",
             f"an {algorithm} signature by key {_shown(key.kid)}",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from assay.cli.exit_code import ExitCode
 from assay.cli.failure import exit_code_of, report_failure
-from assay.client import ServiceError, TransportError
+from assay.client import ErrorAnswer, ServiceError, TokenValidationError, TransportError
 from assay.encoding import EncodingError
 from assay.errors import (
     AssayError,
@@ -21,6 +23,10 @@ from assay.errors import (
 )
 
 
+def _service(**answer: Any) -> ServiceError:  # noqa: ANN401  fields by name
+    return ServiceError("x", answer=ErrorAnswer(**answer))
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -35,14 +41,15 @@ from assay.errors import (
         (SettingsError("x"), ExitCode.USAGE),
         (EncodingError("x"), ExitCode.USAGE),
         (TransportError("x"), ExitCode.SERVICE),
-        (ServiceError("x", status=500), ExitCode.SERVICE),
-        (ServiceError("x", status=401, code="Unauthorized"), ExitCode.SERVICE),
-        (ServiceError("x", status=400, code="PolicyParsingError"), ExitCode.USAGE),
-        (ServiceError("x", status=400, code="PolicyEvaluationError"), ExitCode.DENIED),
-        (ServiceError("x", status=503, code="CollateralUnavailable"), ExitCode.COLLATERAL),
-        (ServiceError("x", status=400, code="InvalidQuote"), ExitCode.INVALID),
+        (TokenValidationError("x"), ExitCode.INVALID),
+        (_service(status=500), ExitCode.SERVICE),
+        (_service(status=401, code="Unauthorized"), ExitCode.SERVICE),
+        (_service(status=400, code="PolicyParsingError"), ExitCode.USAGE),
+        (_service(status=400, code="PolicyEvaluationError"), ExitCode.DENIED),
+        (_service(status=503, code="CollateralUnavailable"), ExitCode.COLLATERAL),
+        (_service(status=400, code="InvalidQuote"), ExitCode.INVALID),
         (
-            ServiceError("x", status=400, code="InvalidParameter", inner_code="InvalidQuote"),
+            _service(status=400, code="InvalidParameter", inner_code="InvalidQuote"),
             ExitCode.INVALID,
         ),
         (ValueError("x"), ExitCode.INTERNAL),

@@ -27,6 +27,7 @@ from assay.token import (
     sign_token,
     signing_certificate,
     unsecured_token,
+    verify_signature,
     verify_token,
 )
 
@@ -615,3 +616,45 @@ def test_a_token_with_one_character_changed_is_refused(position: int, replacemen
 
     if changed != token:
         _refusal(changed)
+
+
+def test_a_payload_of_other_characters_is_refused_before_it_is_read() -> None:
+    header, _, signature = sign_token(_claims(), P256_KEY, issuer=ISSUER).split(".")
+
+    assert _refusal(f"{header}.ä.{signature}") == ["token.jws.token_signature"]
+
+
+# The signature alone
+
+
+def test_a_signature_alone_names_its_key() -> None:
+    token = sign_token({"a": 1}, RSA_KEY, issuer=ISSUER)
+
+    assert verify_signature(token, KEYS).kid == RSA_KEY.kid
+
+
+def test_a_token_that_names_no_key_is_tried_with_each_that_fits() -> None:
+    token = _token({"alg": "ES256"}, b"", P256_KEY.sign)
+
+    assert verify_signature(token, KEYS).kid == P256_KEY.kid
+
+
+def _refused_signature(token: str) -> list[str]:
+    with pytest.raises(TokenError) as raised:
+        verify_signature(token, KEYS)
+    return [finding.check for finding in raised.value.findings]
+
+
+def test_a_signature_alone_is_refused_by_name() -> None:
+    nameless = _token({"alg": "ES256"}, b"", P256_KEY.sign)
+    nothing = _token({"alg": "ES256", "kid": None}, b"", P256_KEY.sign)
+    secret = _token({"alg": "HS256"}, b"", P256_KEY.sign)
+    named = sign_token({}, RSA_KEY, issuer=ISSUER)
+    unsecured = unsecured_token({}, kid="k", issuer=ISSUER)
+
+    assert _refused_signature(nameless[:-4] + "AAAA") == ["token.jws.key_unknown"]
+    assert _refused_signature(nothing) == ["token.jws.key_unknown"]
+    assert _refused_signature(secret) == ["token.jws.algorithm"]
+    assert _refused_signature(named[:-4] + "AAAA") == ["token.jws.token_signature"]
+    assert _refused_signature(unsecured) == ["token.jws.unsecured"]
+    assert _refused_signature("a.b") == ["token.jws.token_format"]

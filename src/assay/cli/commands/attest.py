@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -19,6 +20,9 @@ from assay.cli.options import (
     TypeChoice,
     TypeOption,
 )
+
+if TYPE_CHECKING:
+    from assay.client import AttestationResponse, AttestationResult
 
 
 def attest(
@@ -51,30 +55,30 @@ def attest(
     The token is verified with the service's keys first. These come over the same connection, so the
     token is as trusted as the connection is.
     """
-    from assay import clock
     from assay.cli.attestation_answer import show_attestation
     from assay.cli.evidence_file import read_evidence_file
-    from assay.cli.held_data import choose_type, read_held_data
+    from assay.cli.held_data import choose_type, read_attestation_data
     from assay.cli.input_file import read_text
-    from assay.client import AttestationClient, AttestRequest, HttpTransport
-    from assay.token import TokenExpectations, verify_token
+    from assay.client import AttestationClient, ClientOptions, RetryPolicy
+    from assay.evidence.format import AttestationType
 
     evidence = read_evidence_file(file)
-    request = AttestRequest(
-        evidence_type=choose_type(evidence_type, evidence.attestation_type),
-        evidence=evidence.data,
-        runtime_data=read_held_data(runtime_data, runtime_data_type),
-        init_time_data=read_held_data(init_time_data, init_time_data_type),
-        nonce=nonce,
-        draft_policy=None if draft_policy is None else read_text(draft_policy),
-    )
-    with HttpTransport() as transport:
-        client = AttestationClient(url, transport)
-        token = client.attest(request)
-        verified = verify_token(
-            token,
-            client.key_set(),
-            at=clock.now(),
-            expect=TokenExpectations(issuer=client.url, allow_unsecured=draft_policy is not None),
+    kind = choose_type(evidence_type, evidence.attestation_type)
+    # A person can try again, and should see at once why to.
+    with AttestationClient(url, options=ClientOptions(retry=RetryPolicy(attempts=1))) as client:
+        operation: Callable[..., AttestationResponse[AttestationResult]]
+        match kind:
+            case AttestationType.SGX_ENCLAVE:
+                operation = client.attest_sgx_enclave
+            case AttestationType.OPEN_ENCLAVE:
+                operation = client.attest_open_enclave
+            case _:
+                assert_never(kind)
+        response = operation(
+            evidence.data,
+            runtime_data=read_attestation_data(runtime_data, runtime_data_type),
+            init_time_data=read_attestation_data(init_time_data, init_time_data_type),
+            nonce=nonce,
+            draft_policy=None if draft_policy is None else read_text(draft_policy),
         )
-    show_attestation(token, verified, as_json=as_json)
+    show_attestation(response.token, as_json=as_json)

@@ -38,16 +38,16 @@ def _run(folder: Path, talk: Answer, *, as_json: bool) -> None:
     from assay import clock
     from assay.cli.demonstration import Demonstration
     from assay.cli.server_process import running_server
-    from assay.client import AttestationClient, HttpTransport
+    from assay.client import AttestationClient
     from assay.simulator import SimulatedPlatform, save_platform
 
     platform = SimulatedPlatform.create(clock.now())
     home = folder / "platform"
     save_platform(platform, home)
     options = ("--dev", "--simulator", str(home))
-    with running_server(options, folder=folder) as url, HttpTransport() as transport:
+    with running_server(options, folder=folder) as url, AttestationClient(url) as client:
         talk.line(f"A server has started at {url}; it trusts the simulated platform and no other.")
-        demonstration = Demonstration(platform=platform, client=AttestationClient(url, transport))
+        demonstration = Demonstration(platform=platform, client=client)
         if as_json:
             _print_report(demonstration)
         else:
@@ -73,10 +73,10 @@ def _show(demonstration: Demonstration, answer: Answer) -> None:
     answer.line(
         ("token: ", "bold"),
         ("valid", GOOD),
-        f" - {len(issued.token)} characters, signed by key {issued.verified.kid}, "
+        f" - {len(issued.serialize())} characters, signed by key {issued.key_id}, "
         "found at the service's /certs",
     )
-    answer.members({"header": dict(issued.verified.header), "claims": dict(issued.verified.claims)})
+    answer.members({"header": dict(issued.header), "claims": dict(issued.claims)})
 
     answer.heading("3. A policy refuses an enclave whose memory the host can read")
     answer.block(DENYING_POLICY, "    ")
@@ -110,9 +110,9 @@ def _print_report(demonstration: Demonstration) -> None:
     print_json(
         {
             "appraisal": appraisal_report(demonstration.explain(evidence)),
-            "token": issued.token,
-            "header": dict(issued.verified.header),
-            "claims": dict(issued.verified.claims),
+            "token": issued.serialize(),
+            "header": dict(issued.header),
+            "claims": dict(issued.claims),
             "denial": _refusal_report(denial),
             "forgery": _refusal_report(forgery),
         }

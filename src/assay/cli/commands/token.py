@@ -122,7 +122,8 @@ def _keys(
         raise RequestError(
             "expected keys to verify with: --jwks FILE, --pem FILE, or --issuer URL to fetch them"
         )
-    from assay.client import AttestationClient, HttpTransport
+    from assay.client import AttestationClient
+    from assay.client.signer import SignerSet
 
-    with HttpTransport() as transport:
-        return AttestationClient(issuer, transport).key_set()
+    with AttestationClient(issuer) as client:
+        return SignerSet.of(client.get_signing_certificates()).keys
