@@ -26,25 +26,30 @@ from starlette.types import ASGIApp
 
 from assay.encoding import JsonValue, decode_base64url, encode_base64url
 from assay.endorsements.source import CollateralSource
-from assay.keys import SigningAlgorithm, SigningKey, generate_key
+from assay.keys import KeyEncryptionKey, SigningAlgorithm, SigningKey, generate_key
 from assay.server.app import Services
 from assay.server.auth.assembly import open_authorizer
 from assay.server.auth.authorizer import Authorizer
 from assay.server.auth.settings import AuthSettings
 from assay.server.maa.administration import Administration
+from assay.server.maa.tpm import TpmServices
 from assay.server.settings import LimitSettings
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Metrics, Telemetry, json_log
 from assay.service.attestation import AttestationService
+from assay.service.context_ring import AnsweredChallenges, ContextKeyRing
 from assay.service.instances import (
     Instance,
     InstanceDefinition,
     InstanceKeys,
     create_instance,
 )
+from assay.service.keys import KeyChest
 from assay.service.policies import PolicyService
 from assay.service.refusals import RefusalRecord
 from assay.service.signers import SignerService
+from assay.service.tpm_attestation import TpmAttestationService
+from assay.service.tpm_enrolment import TpmEnrolmentService
 from assay.simulator import SimulatedPlatform
 from assay.simulator.openenclave import legacy_report
 from assay.store import InstanceEntry, InstanceRecord, Store, TrustModel
@@ -155,10 +160,12 @@ def make_services(
 ) -> Services:
     """Services over the simulated platform, at a fixed time."""
     chosen = instance or make_instance()
+    administration = make_administration(shared_store(), now=now)
     return Services(
         instances=OneInstance(chosen),
         default_instance=chosen.definition.name,
-        administration=make_administration(shared_store(), now=now),
+        administration=administration,
+        tpm=make_tpm_services(shared_store(), administration.authorizer, now=now),
         attestation=AttestationService(
             source=source or SimulatedSource(simulated_platform(), lambda: now),
             now=lambda: now,
@@ -168,6 +175,19 @@ def make_services(
         telemetry=telemetry or make_telemetry()[0],
         limits=limits or LimitSettings(),
         close=_nothing_to_close,
+    )
+
+
+def make_tpm_services(store: Store, authorizer: Authorizer, *, now: datetime = AT) -> TpmServices:
+    """What attests TPMs, with its keys in a store."""
+    chest = KeyChest(store=store, key_encryption_key=KeyEncryptionKey(bytes(32)))
+    ring = ContextKeyRing(chest, lambda: now)
+    return TpmServices(
+        attestation=TpmAttestationService(
+            ring=ring, answered=AnsweredChallenges(), now=lambda: now
+        ),
+        enrolment=TpmEnrolmentService(chest=chest, ring=ring, now=lambda: now),
+        authorizer=authorizer,
     )
 
 

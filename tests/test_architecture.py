@@ -25,6 +25,11 @@ MAX_LINES: Final = 500
 # Types that say "this was verified", and the only modules that may say so.
 TRUSTED: Final = {
     "Verified": re.compile(r"evidence/.*verify\.py"),
+    "VerifiedEnclave": re.compile(r"evidence/tpm/enclave_verify\.py"),
+    "VerifiedTpmEvidence": re.compile(r"evidence/tpm/evidence_verify\.py"),
+    "VerifiedTpmKey": re.compile(r"evidence/tpm/verify\.py"),
+    "VerifiedTpmQuote": re.compile(r"evidence/tpm/verify\.py"),
+    "VerifiedTpmRequest": re.compile(r"evidence/tpm/request_verify\.py"),
     "VerifiedCollateral": re.compile(r"endorsements/intel\.py"),
     "VerifiedCrl": re.compile(r"x509/crl\.py"),
     "MeasuredLog": re.compile(r"evidence/tpm/log_verify\.py"),

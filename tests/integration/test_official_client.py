@@ -24,11 +24,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from assay import clock
+from assay.encoding import decode_base64url
 from assay.simulator import SimulatedPlatform, save_platform
 from assay.simulator.openenclave import legacy_report
+from assay.simulator.tpm.platform import SimulatedTpm
+from assay.simulator.tpm.request import draft_v2
+from assay.token import read_unverified
 from tests.serving import RUNTIME_DATA, RunningServer, running_server
 
 _DRAFT: Final = "version= 1.0;authorizationrules{=> permit();};"
+_TPM_POLICY: Final = """version=1.2;
+configurationrules { => issueproperty(type="require_valid_aik_cert", value=false); };
+authorizationrules { => permit(); };
+issuancerules {};"""
 _DENY: Final = "version= 1.0;authorizationrules{=> deny();};"
 
 
@@ -107,7 +115,11 @@ def service(
     folder = tmp_path_factory.mktemp("service")
     platform = SimulatedPlatform.create(clock.now())
     save_platform(platform, folder / "simulator")
-    flags: dict[str, object] = {"dev": True, "simulator": str(folder / "simulator")}
+    flags: dict[str, object] = {
+        "dev": True,
+        "simulator": str(folder / "simulator"),
+        "instance.policies.Tpm": _TPM_POLICY,
+    }
     # The client attaches its bearer token to every call, and refuses to over plain HTTP.
     options: dict[str, Any] = {"authentication_policy": SansIOHTTPPolicy()}
     if request.param == "https":
@@ -215,6 +227,25 @@ def test_the_asynchronous_client_attests_the_same(service: _Service) -> None:
 
     assert sgx.issuer == service.server.url
     assert (token.algorithm, draft.algorithm) == ("RS256", "none")
+
+
+def test_a_tpm_is_attested_in_both_legs(service: _Service) -> None:
+    with service.client() as client:
+        challenge = _tpm(client, {"type": "aikcert"})
+        draft = draft_v2(
+            SimulatedTpm.create(clock.now()),
+            challenge=decode_base64url(challenge["challenge"], "challenge"),
+            service_context=challenge["service_context"],
+        )
+        report = _tpm(client, {"request": draft.sign()})["report"]
+
+    assert read_unverified(report).claims["iss"] == service.server.url
+
+
+def _tpm(client: AttestationClient, payload: dict[str, str]) -> dict[str, str]:
+    answer = client.attest_tpm(json.dumps({"payload": payload}))
+    found: dict[str, str] = json.loads(answer)["payload"]
+    return found
 
 
 def _attest(

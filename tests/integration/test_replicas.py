@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from assay import clock
+from assay.attester.tpm import TpmExchange
 from assay.cli import app
 from assay.server.settings_reader import variable_name
 from assay.simulator import SimulatedPlatform, save_platform
+from assay.simulator.tpm.platform import SimulatedTpm
+from assay.simulator.tpm.request import draft_v2
 from assay.token import read_owner_token, read_policy_text, read_unverified
 from tests.administration import DENY, PERMIT, VERSION, stored_policy, unsecured
 from tests.databases import PostgresqlServer, postgresql_server
@@ -25,6 +28,11 @@ from tests.serving import RunningServer, running_server, sgx_request
 _ISSUER: Final = "https://attest.example"
 _ATTEST: Final = f"/attest/SgxEnclave{VERSION}"
 _POLICY: Final = f"/policies/SgxEnclave{VERSION}"
+_TPM_POLICY: Final = f"/policies/Tpm{VERSION}"
+_TPM_PERMIT: Final = """version=1.2;
+configurationrules { => issueproperty(type="require_valid_aik_cert", value=false); };
+authorizationrules { => permit(); };
+issuancerules {};"""
 _FOLLOW_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 30.0
 
@@ -63,9 +71,29 @@ class _Replicas:
         assert outcome.exit_code == 0, outcome.stderr
         return str(json.loads(outcome.stdout)["kid"])
 
-    def set(self, number: int, text: str) -> httpx2.Response:
+    def set(self, number: int, text: str, path: str = _POLICY) -> httpx2.Response:
         jws = unsecured(stored_policy(text))
-        return self.client.put(self.servers[number].url + _POLICY, content=jws)
+        return self.client.put(self.servers[number].url + path, content=jws)
+
+    def tpm(self, number: int) -> TpmExchange:
+        """The exchange of a TPM with one of them."""
+
+        def post(path: str, body: bytes) -> bytes:
+            answer = self.client.post(
+                self.servers[number].url + path + VERSION,
+                content=body,
+                headers={"content-type": "application/json"},
+            )
+            return answer.raise_for_status().content
+
+        return TpmExchange(post)
+
+    def has_challenge(self, number: int) -> bool:
+        """Whether it gives challenges, which takes a policy."""
+        try:
+            return bool(self.tpm(number).challenge())
+        except httpx2.HTTPStatusError:
+            return False
 
     def policy(self, number: int) -> str | None:
         answer = self.client.get(self.servers[number].url + _POLICY)
@@ -74,8 +102,12 @@ class _Replicas:
 
     def until_status(self, number: int, status: int) -> float:
         """How long it takes until attesting ends so."""
+        return self.until(lambda: self.attest(number).status_code == status)
+
+    def until(self, holds: Callable[[], bool]) -> float:
+        """How long it takes until something holds."""
         started = time.monotonic()
-        while self.attest(number).status_code != status:
+        while not holds():
             assert time.monotonic() - started < _PATIENCE_SECONDS
             time.sleep(0.02)
         return time.monotonic() - started
@@ -162,6 +194,18 @@ def test_a_policy_set_through_one_is_used_by_the_other_within_two_seconds(
     assert replicas.attest(0).status_code == 400
     assert replicas.policy(1) == DENY
     assert replicas.until_status(1, 400) < _FOLLOW_SECONDS
+
+
+def test_a_challenge_of_one_is_answered_at_the_other(replicas: _Replicas) -> None:
+    assert replicas.set(0, _TPM_PERMIT, _TPM_POLICY).status_code == 200
+    first, second = (replicas.tpm(number) for number in (0, 1))
+    replicas.until(lambda: replicas.has_challenge(1))
+
+    challenge, context = first.challenge()
+    draft = draft_v2(SimulatedTpm.create(clock.now()), challenge=challenge, service_context=context)
+    report = second.report(draft.sign())
+
+    assert read_unverified(report).claims["iss"] == _ISSUER
 
 
 def test_without_the_database_attesting_goes_on_and_changes_fail_until_it_is_back(

@@ -179,7 +179,7 @@ _AZURE_GUEST: Final[tuple[_Row, ...]] = (
 )
 
 _TPM: Final[tuple[_Row, ...]] = (
-    (_BOOLEAN, _INCOMING, "aikValidated vbsReportPresent"),
+    (_BOOLEAN, _INCOMING, "aikValidated vbsReportPresent vsmReportPresent"),
     (_STRING, _INCOMING, "aikPubHash"),
     (_INTEGER, _INCOMING, "tpmVersion"),
     # The samples issue these under the names that they come in with.
@@ -189,7 +189,10 @@ _TPM: Final[tuple[_Row, ...]] = (
     (_STRING, _INCOMING, "events bootEvents pcrs x-ms-tpm-request-key x-ms-tpm-other-keys"),
     # VBS enclaves.
     (_STRING, _INCOMING, "enclaveAuthorId enclaveImageId enclaveOwnerId enclaveFamilyId"),
+    (_STRING, _INCOMING, "enclaveUniqueId"),
     (_INTEGER, _INCOMING, "enclaveSvn enclavePlatformSvn enclaveFlags"),
+    (_INTEGER, _INCOMING, "x-assay-enclave-secure-kernel-svn"),
+    (_STRING, _BOTH, "x-assay-request-key-binding"),
     (_OBJECT, _TOKEN, "cnf"),
     (_STRING, _TOKEN, "rp_data ver"),
     (_INTEGER, _CONFIGURATION, "report_validity_in_minutes"),

@@ -21,6 +21,7 @@ from assay.cli.commands import (
     simulate,
     token,
     token_auth,
+    tpm,
 )
 from assay.cli.exit_code import exit_code_table
 from assay.cli.root_group import RootGroup
@@ -80,6 +81,7 @@ app.command("serve")(serve.serve)
 app.add_typer(instance.app, name="instance")
 app.add_typer(key.app, name="key")
 app.add_typer(token_auth.app, name="token-auth")
+app.add_typer(tpm.app, name="tpm")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keyrelease.app, name="keyrelease")
 app.command("demo")(demo.demo)

@@ -20,6 +20,7 @@ from assay.server.limits import Limits
 from assay.server.maa.administration import Administration, administration_routes
 from assay.server.maa.attest import AttestEndpoint
 from assay.server.maa.metadata import InstanceDocument
+from assay.server.maa.tpm import TpmServices, tpm_routes
 from assay.server.settings import LimitSettings
 from assay.server.telemetry import METRICS_CONTENT_TYPE, Metrics, Telemetry
 from assay.service.attestation import AttestationService
@@ -42,6 +43,7 @@ class Services:
     """The name of the instance that requests are about which name none."""
 
     administration: Administration
+    tpm: TpmServices
     management: Management | None = None
     """The management plane, where it is switched on."""
 
@@ -71,6 +73,7 @@ def routes(services: Services) -> list[Route]:
     keys = InstanceDocument(instances, lambda instance: instance.key_set)
     metadata = InstanceDocument(instances, lambda instance: instance.metadata)
     found = [
+        *tpm_routes(services.tpm, instances, max_depth=services.limits.json_depth),
         Route("/attest/{attestation_type}", attest, methods=_POST),
         Route("/certs", keys, methods=_GET),
         Route("/.well-known/openid-configuration", metadata, methods=_GET),

@@ -25,11 +25,13 @@ from assay.server.auth.settings_check import check_start
 from assay.server.collateral import open_collateral
 from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
+from assay.server.maa.tpm import TpmServices
 from assay.server.settings import DATABASE_FILE, Settings, TlsSettings, attest_uri
 from assay.server.signing_keys import key_chest
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
+from assay.service.context_ring import AnsweredChallenges, ContextKeyRing
 from assay.service.instance_options import InstanceOptions
 from assay.service.instances import Instance, Surroundings, create_instance, define_instance
 from assay.service.key_keeper import KeyKeeper, KeyKeeping
@@ -41,6 +43,8 @@ from assay.service.provisioning import ProvisioningService
 from assay.service.refusals import RefusalRecord
 from assay.service.registry import InstanceRegistry
 from assay.service.signers import SignerService
+from assay.service.tpm_attestation import TpmAttestationService
+from assay.service.tpm_enrolment import TpmEnrolmentService
 from assay.simulator import SimulatedPlatform, load_platform
 from assay.store import InstanceState, PoolLimits, Store
 
@@ -62,7 +66,13 @@ class _Parts:
         """The instance of a state, ready to attest."""
         keys = self.chest.open(state.record.name, state.signing_keys)
         definition = define_instance(state.record, self.surroundings)
-        return create_instance(definition, keys, state.policies)
+        authority = state.aik_authority
+        return create_instance(
+            definition,
+            keys,
+            state.policies,
+            aik_authority=None if authority is None else authority.certificate,
+        )
 
 
 def prepare(settings: Settings, *, port: int) -> None:
@@ -108,6 +118,7 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
         authorizer = _open_authorizer(settings, store)
         refusals = RefusalRecord(store, clock.now)
         source = _source(settings, parts)
+        ring = ContextKeyRing(parts.chest, clock.now)
         return Services(
             instances=registry,
             default_instance=settings.instance.name,
@@ -125,6 +136,13 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
             )
             if settings.management.enabled
             else None,
+            tpm=TpmServices(
+                attestation=TpmAttestationService(
+                    ring=ring, answered=AnsweredChallenges(), now=clock.now
+                ),
+                enrolment=TpmEnrolmentService(chest=parts.chest, ring=ring, now=clock.now),
+                authorizer=authorizer,
+            ),
             attestation=AttestationService(
                 source=source, now=clock.now, verify_at=settings.verify_at
             ),

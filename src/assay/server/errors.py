@@ -35,8 +35,10 @@ from assay.errors import (
     UntrustedSignerError,
 )
 from assay.policy import PolicyProblem, PolicySyntaxError, RuleRecord
+from assay.server.evidence_words import evidence_word
 from assay.service.attestation import PolicyRefusalError
 from assay.service.instance_options import PolicyExplanations
+from assay.service.tpm_attestation import NoTpmPolicyError
 
 _MAX_MESSAGE: Final = 2000
 _MAX_DETAILS: Final = 32
@@ -229,11 +231,16 @@ def _malformed_request(error: AssayError) -> ErrorAnswer:
     )
 
 
+def _no_tpm_policy(error: AssayError) -> ErrorAnswer:
+    # Code and message are recorded, space and all.
+    return ErrorAnswer(status=400, code="Bad request", message=error.message)
+
+
 def _bad_evidence(error: AssayError) -> ErrorAnswer:
     return ErrorAnswer(
         status=400,
         code="InvalidParameter",
-        inner_code="InvalidQuote",
+        inner_code=evidence_word(error.findings),
         message=f"the evidence is not accepted: {error.message}",
         details=_details(error.findings),
     )
@@ -458,6 +465,7 @@ _ANSWERS: Final[tuple[tuple[type[AssayError], Callable[[AssayError], ErrorAnswer
     (PolicyError, _failed_policy),
     (TokenError, _refused_operation),
     (UntrustedSignerError, _untrusted_signer),
+    (NoTpmPolicyError, _no_tpm_policy),
     (OperationRefusedError, _refused_operation),
     (UnknownInstanceError, _unknown_instance),
     (SettingsError, _unusable_instance),

@@ -11,13 +11,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from assay.endorsements.anchors import read_anchors
+from assay.endorsements.tpm import read_certificates
 from assay.errors import PolicyError, SettingsError
 from assay.server.settings import Settings
 from assay.service.instance_options import InstanceOptions, kept_options
 from assay.service.instances import check_policy
 from assay.store import InstanceRecord, Store, TrustModel
 
-_POLICY_FIELDS: Final = {"SgxEnclave": "sgx_enclave", "OpenEnclave": "open_enclave"}
+_POLICY_FIELDS: Final = {
+    "SgxEnclave": "sgx_enclave",
+    "OpenEnclave": "open_enclave",
+    "Tpm": "tpm",
+}
 
 
 def keep_instance(settings: Settings, store: Store, *, port: int, at: datetime) -> None:
@@ -77,7 +82,15 @@ def _options(settings: Settings) -> InstanceOptions:
         simulator=settings.simulator is not None,
         tcb_claims_in_token=chosen.tcb_claims_in_token,
         token_algorithm=chosen.token_algorithm,
+        tpm_attestation_authentication=chosen.tpm_attestation_authentication,
+        tpm_intermediates=_tpm_certificates(chosen.tpm_intermediates, "instance.tpm_intermediates"),
+        tpm_roots=_tpm_certificates(chosen.tpm_roots, "instance.tpm_roots"),
     )
+
+
+def _tpm_certificates(paths: tuple[Path, ...], setting: str) -> tuple[str, ...]:
+    found = read_certificates(_read(path, setting) for path in paths)
+    return tuple(one.public_bytes(Encoding.PEM).decode("ascii") for one in found)
 
 
 def _root(path: Path) -> tuple[str, ...]:

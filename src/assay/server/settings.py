@@ -64,6 +64,7 @@ class PolicyTexts(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     sgx_enclave: str | None = None
     open_enclave: str | None = None
+    tpm: str | None = None
 
 
 class PolicyFiles(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -71,6 +72,7 @@ class PolicyFiles(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     sgx_enclave: Path | None = None
     open_enclave: Path | None = None
+    tpm: Path | None = None
 
 
 class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,15 @@ class InstanceSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy_explanations: PolicyExplanations = PolicyExplanations.FULL
     """Whether callers learn why the policy refused them, or that it did, as in MAA. The log has
     the reasons either way."""
+
+    tpm_attestation_authentication: bool = True
+    """Whether only callers who are known may have TPMs attested and attestation keys certified."""
+
+    tpm_roots: tuple[Path, ...] = ()
+    """PEM or DER files of roots of TPMs' certificates that are trusted besides Microsoft's."""
+
+    tpm_intermediates: tuple[Path, ...] = ()
+    """The same of authorities below them, which attesters do not send."""
 
     policies: PolicyTexts = PolicyTexts()
     policy_files: PolicyFiles = PolicyFiles()

@@ -20,6 +20,7 @@ from assay.appraisal import (
     AppraisalRequest,
     AppraisalResult,
     ParsedRequest,
+    PolicyOutcome,
     Verdict,
     appraise_parsed,
     parse_request,
@@ -162,24 +163,25 @@ def refusal(
     """
     match result.verdict:
         case Verdict.INVALID:
-            return UntrustedEvidenceError(_sentence(result), findings=result.findings)
+            return UntrustedEvidenceError(sentence(result.findings), findings=result.findings)
         case Verdict.ERROR:
-            return CollateralUnavailableError(_sentence(result), findings=result.findings)
+            return CollateralUnavailableError(sentence(result.findings), findings=result.findings)
         case Verdict.DENY:
-            return _denial(result, explanations)
+            return policy_refusal(result.policy, explanations)
         case Verdict.PERMIT:
             raise ValueError("the result permits")
 
 
-def _sentence(result: AppraisalResult) -> str:
-    first, *others = result.findings
+def sentence(findings: Sequence[Finding]) -> str:
+    """What failed, in one sentence."""
+    first, *others = findings
     more = f", and {len(others)} more checks" if len(others) > 1 else ""
     more = f", and {others[0].check}" if len(others) == 1 else more
     return f"check {first}{more}"
 
 
-def _denial(result: AppraisalResult, explanations: PolicyExplanations) -> PolicyRefusalError:
-    outcome = result.policy
+def policy_refusal(outcome: PolicyOutcome, explanations: PolicyExplanations) -> PolicyRefusalError:
+    """The error for what a policy refused, or failed on."""
     decision = outcome.decision or Decision.DENY.value
     finding = Finding(
         check=f"appraisal.policy.{decision.replace('-', '_')}",

@@ -58,6 +58,14 @@ class InstanceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     tcb_claims_in_token: bool = False
     token_algorithm: SigningAlgorithm = SigningAlgorithm.RS256
+    tpm_attestation_authentication: bool = True
+    """Whether only callers who are known may have TPMs attested."""
+
+    tpm_intermediates: tuple[str, ...] = ()
+    """Authorities below TPM roots, in PEM."""
+
+    tpm_roots: tuple[str, ...] = ()
+    """Roots of TPMs' certificates that are trusted besides Microsoft's, in PEM."""
 
 
 def read_options(settings: Mapping[str, JsonValue], *, instance: str) -> InstanceOptions:

@@ -11,10 +11,14 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+from cryptography import x509
+
 from assay.appraisal import AppraisalSettings, baseline
-from assay.encoding import JsonValue, encode_json
+from assay.encoding import JsonValue, decode_base64, encode_json
 from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
 from assay.endorsements.source import STANDARD, EvaluationSelection
+from assay.endorsements.tpm import tpm_anchors
 from assay.errors import PolicyError, SettingsError, TokenError
 from assay.evidence.dcap.memory import BoundedMemory, DcapMemory
 from assay.evidence.format import AttestationType
@@ -35,11 +39,26 @@ from assay.token import (
     signer_jwk,
     signing_certificate,
 )
+from assay.x509.path import PathAnchors
+
+TPM: Final = "Tpm"
+"""The attestation type of TPMs, as the protocol spells it in policy keys."""
 
 _DRAFTS: Final = 16
 _KEPT_CHARACTERS: Final = 16_384
 """Longer than any published policy. A compiled one takes up to a hundred times its text, and
 drafts come from any caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TpmTrust:
+    """Whose TPMs an instance attests, and for whom."""
+
+    anchors: PathAnchors = field(default_factory=tpm_anchors)
+    """Authorities of attestation keys and of endorsement keys."""
+
+    authentication: bool = True
+    """Whether only callers who are known may have TPMs attested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +76,7 @@ class InstanceDefinition:
     """What a policy that names no TCB evaluation data set is judged by."""
 
     policy_explanations: PolicyExplanations = PolicyExplanations.FULL
+    tpm: TpmTrust = field(default_factory=TpmTrust)
     policies: Mapping[str, str] = field(default_factory=dict)
     """Texts that are its own defaults, by attestation type."""
 
@@ -121,6 +141,12 @@ class Instance:
     definition: InstanceDefinition
     keys: InstanceKeys
     policies: Mapping[AttestationType, InstancePolicy]
+    tpm_policy: InstancePolicy | None
+    """The policy for TPMs, which has no default."""
+
+    aik_authority: x509.Certificate | None
+    """Its own authority for attestation keys, if it has one."""
+
     memory: DcapMemory
     """What its verifications remember, under its roots."""
 
@@ -141,6 +167,21 @@ class Instance:
         """The `iss` of its tokens."""
         return self.definition.issuer
 
+    @property
+    def tpm_anchors(self) -> PathAnchors:
+        """Authorities of attestation keys, the instance's own included."""
+        found = self.definition.tpm.anchors
+        if self.aik_authority is None:
+            return found
+        return replace(found, roots=(*found.roots, self.aik_authority))
+
+    @property
+    def active_certificates(self) -> tuple[bytes, ...]:
+        """The certificates of the key that signs, in DER, as the key set publishes them."""
+        keys = msgspec.json.decode(self.key_set, type=_KeySet).keys
+        active = next(key for key in keys if key.kid == self.keys.active.kid)
+        return tuple(decode_base64(one, "x5c") for one in active.x5c)
+
     def draft(self, text: str) -> InstancePolicy:
         """The draft policy of `text`. May take a while where it is new.
 
@@ -151,6 +192,15 @@ class Instance:
         if len(text) > _KEPT_CHARACTERS:
             return read_policy(text, self.definition)
         return self.drafts.recall(text, lambda: read_policy(text, self.definition))
+
+
+class _Key(msgspec.Struct):
+    kid: str
+    x5c: list[str]
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[_Key]
 
 
 def define_instance(record: InstanceRecord, surroundings: Surroundings) -> InstanceDefinition:
@@ -178,11 +228,22 @@ def define_instance(record: InstanceRecord, surroundings: Surroundings) -> Insta
         evaluation=evaluation,
         policy_explanations=options.policy_explanations,
         policies=options.policies,
+        tpm=TpmTrust(
+            anchors=tpm_anchors(
+                (pem.encode() for pem in options.tpm_roots),
+                (pem.encode() for pem in options.tpm_intermediates),
+            ),
+            authentication=options.tpm_attestation_authentication,
+        ),
     )
 
 
 def create_instance(
-    definition: InstanceDefinition, keys: InstanceKeys, stored: Iterable[PolicyRecord] = ()
+    definition: InstanceDefinition,
+    keys: InstanceKeys,
+    stored: Iterable[PolicyRecord] = (),
+    *,
+    aik_authority: bytes | None = None,
 ) -> Instance:
     """The instance of a definition, with its policies compiled.
 
@@ -190,6 +251,7 @@ def create_instance(
         definition: The instance.
         keys: What signs its tokens.
         stored: The policies that its owner has set.
+        aik_authority: The certificate of its own authority for attestation keys, in DER.
 
     Raises:
         SettingsError: A policy does not parse or a configuration rule of it fails; or a type has
@@ -202,7 +264,14 @@ def create_instance(
         definition=definition,
         keys=keys,
         policies=MappingProxyType(
-            {kind: _own_policy(definition, kind, sent.get(kind.value)) for kind in AttestationType}
+            {
+                kind: _own_policy(definition, kind.value, sent.get(kind.value))
+                for kind in AttestationType
+            }
+        ),
+        tpm_policy=_tpm_policy(definition, sent.get(TPM)),
+        aik_authority=(
+            None if aik_authority is None else x509.load_der_x509_certificate(aik_authority)
         ),
         memory=DcapMemory(definition.roots),
         key_set=_key_set(definition.issuer, keys),
@@ -249,11 +318,9 @@ def _compile(text: str, evaluation: EvaluationSelection) -> InstancePolicy:
     )
 
 
-def _own_policy(
-    definition: InstanceDefinition, kind: AttestationType, jws: bytes | None
-) -> InstancePolicy:
+def _own_policy(definition: InstanceDefinition, kind: str, jws: bytes | None) -> InstancePolicy:
     try:
-        text, signer = _sent_policy(jws) if jws else (definition.default_policy(kind.value), None)
+        text, signer = _sent_policy(jws) if jws else (definition.default_policy(kind), None)
         if text is None:
             raise SettingsError(f"instance {definition.name!r}: {kind} needs a policy and has none")
         return replace(read_policy(text, definition), signer=signer)
@@ -261,6 +328,12 @@ def _own_policy(
         raise SettingsError(
             f"instance {definition.name!r}: the policy for {kind} is not one: {error.message}"
         ) from error
+
+
+def _tpm_policy(definition: InstanceDefinition, jws: bytes | None) -> InstancePolicy | None:
+    if jws is None and definition.default_policy(TPM) is None:
+        return None
+    return _own_policy(definition, TPM, jws)
 
 
 def _sent_policy(jws: bytes) -> tuple[str | None, JsonValue]:

@@ -6,8 +6,11 @@ from assay.store.changes import ChangeWatch
 from assay.store.engine import PoolLimits, is_sqlite_url
 from assay.store.records import (
     SERVICE,
+    AikAuthorityRecord,
     Author,
     CollateralRecord,
+    ContextKeyRecord,
+    EndorsementKeyRecord,
     InstanceEntry,
     InstanceRecord,
     InstanceState,
@@ -26,9 +29,12 @@ from assay.store.repository import Store
 
 __all__ = [
     "SERVICE",
+    "AikAuthorityRecord",
     "Author",
     "ChangeWatch",
     "CollateralRecord",
+    "ContextKeyRecord",
+    "EndorsementKeyRecord",
     "InstanceEntry",
     "InstanceRecord",
     "InstanceState",

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from assay.errors import SettingsError, UnknownInstanceError
+from assay.store.aik_authority import read_aik_authority
 from assay.store.changes import Change, changing
 from assay.store.engine import reading
 from assay.store.keys import insert_signing_key, read_signing_keys
@@ -196,6 +197,7 @@ class InstanceTable:
                 revision=row.revision,
                 policies=read_policies(connection, name),
                 signing_keys=read_signing_keys(connection, name),
+                aik_authority=read_aik_authority(connection, name),
             )
 
     def remove(self, name: str, *, at: datetime, by: Author) -> bool:

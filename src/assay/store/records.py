@@ -256,6 +256,44 @@ class SignerRecord:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextKeyRecord:
+    """A key that seals what callers bring back, at rest."""
+
+    name: str
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AikAuthorityRecord:
+    """The authority that certifies attestation keys for an instance, at rest."""
+
+    instance: str
+    certificate: bytes
+    """In DER."""
+
+    sealed: bytes = field(repr=False)
+    created_at: datetime
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndorsementKeyRecord:
+    """An endorsement key whose TPM may enrol."""
+
+    instance: str
+    name: str
+    """As the TPM names it: algorithm and digest, lower-case hexadecimal."""
+
+    label: str
+    """For people."""
+
+    added_at: datetime
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
     """Everything that serving an instance takes, as of one revision or a later one."""
 
@@ -263,3 +301,4 @@ class InstanceState:
     revision: int
     policies: tuple[PolicyRecord, ...]
     signing_keys: tuple[SigningKeyRecord, ...]
+    aik_authority: AikAuthorityRecord | None = None

@@ -7,10 +7,12 @@ from typing import Self, final
 
 import sqlalchemy as sa
 
+from assay.store.aik_authority import AikAuthorityTable
 from assay.store.api_tokens import ApiTokenTable
 from assay.store.audit import AuditTable
 from assay.store.changes import ChangeWatch, current_revision
 from assay.store.collateral import CollateralTable
+from assay.store.context_keys import ContextKeyTable
 from assay.store.engine import (
     BUSY_TIMEOUT,
     DEFAULT_POOL,
@@ -37,9 +39,11 @@ class Store:
 
     __slots__ = (
         "_engine",
+        "aik_authorities",
         "api_tokens",
         "audit",
         "collateral",
+        "context_keys",
         "instances",
         "policies",
         "providers",
@@ -57,6 +61,8 @@ class Store:
         self.audit = AuditTable(engine)
         self.api_tokens = ApiTokenTable(engine)
         self.collateral = CollateralTable(engine)
+        self.context_keys = ContextKeyTable(engine)
+        self.aik_authorities = AikAuthorityTable(engine)
 
     @classmethod
     def open(

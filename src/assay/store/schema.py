@@ -13,10 +13,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
 from assay.errors import StoreUnavailableError
-from assay.store.migrations.versions import r0004_key_life
+from assay.store.migrations.versions import r0005_tpm
 from assay.store.tables import METADATA
 
-HEAD: Final = r0004_key_life.revision
+HEAD: Final = r0005_tpm.revision
 """The revision that this release needs; the newest module of `migrations/versions`."""
 
 _UPGRADE_LOCK: Final = 0x4153_5341_59

@@ -215,3 +215,39 @@ COLLATERAL: Final = sa.Table(
     sa.Column("fetched_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
+
+CONTEXT_KEYS: Final = sa.Table(
+    "context_keys",
+    METADATA,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+AIK_AUTHORITIES: Final = sa.Table(
+    "aik_authorities",
+    METADATA,
+    sa.Column(
+        "instance",
+        sa.String(255),
+        sa.ForeignKey("instances.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("certificate", sa.LargeBinary, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+ENDORSEMENT_KEYS: Final = sa.Table(
+    "endorsement_keys",
+    METADATA,
+    sa.Column(
+        "instance",
+        sa.String(255),
+        sa.ForeignKey("instances.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("name", sa.String(132), primary_key=True),
+    sa.Column("label", sa.String(256), nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+)

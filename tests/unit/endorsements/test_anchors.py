@@ -42,7 +42,10 @@ def test_the_pinned_root_is_intel_s() -> None:
 def test_the_package_ships_no_other_root() -> None:
     folder = files("assay.endorsements").joinpath("roots")
 
-    assert {file.name for file in folder.iterdir()} == {"intel_sgx_root_ca.pem"}
+    assert {file.name for file in folder.iterdir()} == {
+        "intel_sgx_root_ca.pem",
+        "microsoft_tpm_root_2014.pem",
+    }
 
 
 def test_roots_are_read_from_pem_and_der_in_their_order() -> None:

@@ -120,6 +120,22 @@ def create(
             help="A root to trust besides Intel's, PEM or DER; repeatable.",
         ),
     ] = None,
+    tpm_root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--tpm-root",
+            metavar="FILE",
+            help="A root of TPMs' certificates to trust besides Microsoft's; repeatable.",
+        ),
+    ] = None,
+    tpm_intermediate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--tpm-intermediate",
+            metavar="FILE",
+            help="An authority below a TPM root, which attesters do not send; repeatable.",
+        ),
+    ] = None,
     simulator: Annotated[
         bool,
         typer.Option(
@@ -142,6 +158,8 @@ def create(
         _options(compatibility, token_algorithm, accept_tcb, root or [], simulator=simulator),
         key_rotation_days=rotation_days,
         key_overlap_hours=overlap_hours,
+        tpm_roots=_pems(tpm_root or []),
+        tpm_intermediates=_pems(tpm_intermediate or []),
     )
     certificates: tuple[x509.Certificate, ...] = tuple(
         one for path in signer or [] for one in read_certificates(path)
@@ -248,28 +266,33 @@ def _options(
     *,
     simulator: bool,
 ) -> InstanceOptions:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     from assay.appraisal import MAA_ACCEPTED_TCB, Compatibility
     from assay.cli.offline_appraisal import read_statuses
-    from assay.cli.owner_files import read_certificates
     from assay.endorsements.anchors import read_anchors
     from assay.keys import SigningAlgorithm
     from assay.service.instance_options import InstanceOptions
 
-    pems = [
-        certificate.public_bytes(Encoding.PEM)
-        for path in roots
-        for certificate in read_certificates(path)
-    ]
+    pems = _pems(roots)
     # Whatever could not be trusted stops here.
-    read_anchors(pems)
+    read_anchors(pem.encode("ascii") for pem in pems)
     return InstanceOptions(
         accepted_tcb=MAA_ACCEPTED_TCB if accept_tcb is None else read_statuses(accept_tcb),
         compatibility=Compatibility(compatibility.value),
-        roots=tuple(pem.decode("ascii") for pem in pems),
+        roots=pems,
         simulator=simulator,
         token_algorithm=SigningAlgorithm(algorithm.value),
+    )
+
+
+def _pems(files: list[Path]) -> tuple[str, ...]:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from assay.cli.owner_files import read_certificates
+
+    return tuple(
+        certificate.public_bytes(Encoding.PEM).decode("ascii")
+        for path in files
+        for certificate in read_certificates(path)
     )
 
 

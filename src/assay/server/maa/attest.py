@@ -74,7 +74,7 @@ def _attestation_type(name: str) -> AttestationType:
     kind = _TYPES.get(name.lower())
     if kind is not None:
         return kind
-    offered = ", ".join(AttestationType)
+    offered = ", ".join((*AttestationType, "Tpm"))
     if name.lower() in _NOT_OFFERED:
         raise RefusedRequestError(
             Refusal.ATTESTATION_TYPE,

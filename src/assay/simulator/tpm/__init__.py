@@ -1,0 +1,1 @@
+"""A simulated TPM: quotes, certifications and attestation requests, and ones that are wrong."""
