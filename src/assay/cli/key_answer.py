@@ -15,9 +15,8 @@ from joserfc.jwk import ECKey, RSAKey
 from assay.cli.render import Answer
 from assay.encoding import JsonValue
 from assay.keys import SigningKey
-from assay.service.instance_options import read_options
-from assay.service.key_schedule import KeySchedule, schedule_of
-from assay.store import InstanceRecord, KeyState, SigningKeyRecord
+from assay.service.key_schedule import KeySchedule
+from assay.store import KeyState, SigningKeyRecord
 
 _NEXT: Final[dict[KeyState, Callable[[KeySchedule, SigningKeyRecord], datetime | None]]] = {
     KeyState.PREPARED: KeySchedule.signs_at,
@@ -32,11 +31,8 @@ _WAITS_FOR: Final = {
 _COLUMNS: Final = ("instance", "kid", "algorithm", "custody", "state")
 
 
-def next_members(
-    key: SigningKeyRecord, record: InstanceRecord, default: KeySchedule
-) -> dict[str, JsonValue]:
+def next_members(key: SigningKeyRecord, schedule: KeySchedule) -> dict[str, JsonValue]:
     """When something happens to a key: it signs, it gets a successor, it is gone."""
-    schedule = schedule_of(read_options(record.settings, instance=record.name), default)
     instant = _NEXT[key.state](schedule, key)
     return {"next_at": None if instant is None else instant.isoformat()}
 

@@ -18,7 +18,7 @@ TCB_IDENTIFIER: Final = "x-ms-sgx-tcbidentifier"
 
 _TCB_IDENTIFIER_VALUE: Final = re.compile(r"azuredefault|[1-9][0-9]{0,8}")
 _MAX_PCR_MASK: Final = 0xFFFFFF
-_MAX_VALIDITY_MINUTES: Final = 525_600
+MAX_VALIDITY_MINUTES: Final = 525_600
 _SGX: Final = frozenset({"SgxEnclave", "OpenEnclave"})
 _TPM: Final = frozenset({"Tpm", "VbsEnclave"})
 
@@ -66,8 +66,8 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
 PROPERTIES: Final[Mapping[str, Setting]] = MappingProxyType(
     {
         "report_validity_in_minutes": Setting(
-            fits=_within(1, _MAX_VALIDITY_MINUTES),
-            expected=f"1 to {_MAX_VALIDITY_MINUTES}",
+            fits=_within(1, MAX_VALIDITY_MINUTES),
+            expected=f"1 to {MAX_VALIDITY_MINUTES}",
             types=_TPM,
         ),
         "omit_x5c": Setting(fits=_is_boolean, expected="a Boolean", types=_TPM),

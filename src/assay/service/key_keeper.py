@@ -18,7 +18,7 @@ from typing import Final
 from assay.errors import AssayError, StoreUnavailableError
 from assay.service.key_rotation import KeyRotation
 from assay.service.key_schedule import LEAD, KeyAction, KeyStep, next_step
-from assay.service.keys import NewKey
+from assay.service.keys import REPORTS, NewKey
 from assay.store import InstanceRecord, KeyState, SigningKeyRecord
 
 _PAUSE_SECONDS: Final = 1.0
@@ -72,6 +72,7 @@ class KeyKeeper:
         keys: dict[str, list[SigningKeyRecord]] = {}
         for key in store.signing_keys.all():
             keys.setdefault(key.instance, []).append(key)
+        reporting = store.policies.instances_with(REPORTS)
         steady = self._steady()
         self._seen = {
             key.kid: self._seen.get(key.kid, steady)
@@ -82,7 +83,9 @@ class KeyKeeper:
         self._plan = {}
         for record in records:
             with self._explained(record, self._rotation.now()):
-                wanted = NewKey.of(record, self._rotation.chest.schedule)
+                wanted = NewKey.of(
+                    record, self._rotation.chest.schedule, reports=record.name in reporting
+                )
                 step = next_step(keys.get(record.name, []), wanted.algorithm, wanted.schedule)
                 if step is not None:
                     self._plan[record.name] = (record, step)

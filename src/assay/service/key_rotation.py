@@ -12,7 +12,7 @@ from datetime import datetime
 
 from assay.errors import OperationRefusedError, SettingsError
 from assay.service.key_schedule import LEAD, KeyAction, KeyStep
-from assay.service.keys import KeyChest, NewKey
+from assay.service.keys import KeyChest
 from assay.store import SERVICE, Author, InstanceRecord, KeyState, SigningKeyRecord
 
 
@@ -116,7 +116,7 @@ class KeyRotation:
     def _prepare(
         self, record: InstanceRecord, after: str, *, by: Author
     ) -> SigningKeyRecord | None:
-        wanted = NewKey.of(record, self.chest.schedule)
+        wanted = self.chest.wanted(record)
         made = self.chest.make(wanted, KeyState.PREPARED, at=self.now())
         if self.chest.store.signing_keys.prepare(made, after=after, by=by):
             return made

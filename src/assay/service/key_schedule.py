@@ -19,6 +19,7 @@ from typing import Final, final
 
 from assay.errors import SettingsError
 from assay.keys import SigningAlgorithm
+from assay.policy.settings import MAX_VALIDITY_MINUTES
 from assay.service.instance_options import InstanceOptions
 from assay.store import KeyState, SigningKeyRecord
 from assay.token import ANSWER_LIFETIME, ATTESTATION_LIFETIME
@@ -34,7 +35,10 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart the clocks of servers and relying parties may be, all in all."""
 
 LONGEST_TOKEN: Final = max(ATTESTATION_LIFETIME, ANSWER_LIFETIME)
-"""No token that an instance signs is valid for longer."""
+"""No token that an instance signs is valid for longer, but for reports on TPMs."""
+
+LONGEST_REPORT: Final = timedelta(minutes=MAX_VALIDITY_MINUTES)
+"""The longest that a policy may have a report on a TPM be valid."""
 
 
 @final
@@ -46,11 +50,13 @@ class KeySchedule:
     """For how long a key signs; nothing where only an operator changes it."""
 
     overlap: timedelta = timedelta(hours=24)
+    longest_token: timedelta = LONGEST_TOKEN
+    """How long a token may be valid that one of the keys signs."""
 
     @property
     def retention(self) -> timedelta:
         """How long a retired key stays: the longest token, and a server that learnt of it late."""
-        return LONGEST_TOKEN + self.overlap + CLOCK_SKEW
+        return self.longest_token + self.overlap + CLOCK_SKEW
 
     @property
     def certified_for(self) -> timedelta:
@@ -81,12 +87,21 @@ class KeySchedule:
         return active.signs_since + max(self.period - self.overlap, timedelta(0))
 
 
-def schedule_of(options: InstanceOptions, default: KeySchedule) -> KeySchedule:
-    """The schedule of an instance: the server's, but for what the instance has of its own."""
+def schedule_of(
+    options: InstanceOptions, default: KeySchedule, *, reports: bool = False
+) -> KeySchedule:
+    """The schedule of an instance: the server's, but for what the instance has of its own.
+
+    Args:
+        options: The instance's.
+        default: The server's.
+        reports: Whether the instance has ever had a policy to report on TPMs by.
+    """
     days, hours = options.key_rotation_days, options.key_overlap_hours
     return KeySchedule(
         period=default.period if days is None else rotation_period(days),
         overlap=default.overlap if hours is None else timedelta(hours=hours),
+        longest_token=LONGEST_REPORT if reports else LONGEST_TOKEN,
     )
 
 

@@ -35,6 +35,9 @@ from assay.token import SigningAuthority, names_issuer
 
 _IDENTIFIER_BYTES: Final = 16
 
+REPORTS: Final = "Tpm"
+"""The type of policies whose tokens may outlive all others."""
+
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -50,8 +53,8 @@ class NewKey:
     schedule: KeySchedule
 
     @classmethod
-    def of(cls, record: InstanceRecord, default: KeySchedule) -> Self:
-        """A key for an instance that there is.
+    def of(cls, record: InstanceRecord, default: KeySchedule, *, reports: bool = False) -> Self:
+        """A key for an instance that there is; `reports` as in `schedule_of`.
 
         Raises:
             SettingsError: Its settings are not ones of this release.
@@ -61,7 +64,7 @@ class NewKey:
             instance=record.name,
             issuer=record.issuer,
             algorithm=options.token_algorithm,
-            schedule=schedule_of(options, default),
+            schedule=schedule_of(options, default, reports=reports),
         )
 
 
@@ -97,6 +100,15 @@ class KeyChest:
         if self.custody is KeyCustody.DELEGATED:
             self._authority()
 
+    def wanted(self, record: InstanceRecord) -> NewKey:
+        """A key for an instance of the store.
+
+        Raises:
+            SettingsError: Its settings are not ones of this release.
+        """
+        reports = record.name in self.store.policies.instances_with(REPORTS)
+        return NewKey.of(record, self.schedule, reports=reports)
+
     def prepare(self, instance: str, *, at: datetime) -> None:
         """Make sure that an instance has an active key, and that certificates name its URL.
 
@@ -108,7 +120,7 @@ class KeyChest:
             SigningUnavailableError: What certifies keys does not sign.
             StoreUnavailableError: The database cannot do it.
         """
-        wanted = NewKey.of(self.store.instances.require(instance), self.schedule)
+        wanted = self.wanted(self.store.instances.require(instance))
         made: list[SigningKeyRecord] = []
 
         def create() -> SigningKeyRecord:

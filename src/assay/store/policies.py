@@ -54,6 +54,17 @@ class PolicyTable:
             rows = connection.execute(query).all()
         return tuple(_change(row) for row in rows)
 
+    def instances_with(self, attestation_type: str) -> frozenset[str]:
+        """The instances that have ever had a policy of a type set, by name."""
+        column = POLICY_CHANGES.c.instance
+        query = (
+            sa.select(column)
+            .where(POLICY_CHANGES.c.attestation_type == attestation_type)
+            .distinct()
+        )
+        with reading(self._engine) as connection:
+            return frozenset(connection.scalars(query))
+
     def change(
         self,
         instance: str,

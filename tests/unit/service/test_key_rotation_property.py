@@ -113,8 +113,14 @@ class _Instances:
         return _RECORD
 
 
+class _Policies:
+    def instances_with(self, _attestation_type: str) -> frozenset[str]:
+        return frozenset()
+
+
 class _Store:
     def __init__(self) -> None:
+        self.policies = _Policies()
         self.signing_keys = _Keys()
         self.instances = _Instances()
 

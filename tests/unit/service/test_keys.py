@@ -14,10 +14,11 @@ from assay.encoding import JsonValue
 from assay.errors import SettingsError, UnknownInstanceError
 from assay.keys import KeyCustody, KeyEncryptionKey, SigningAlgorithm
 from assay.service.instances import InstanceKeys
-from assay.service.key_schedule import KeySchedule
+from assay.service.key_schedule import LONGEST_REPORT, LONGEST_TOKEN, KeySchedule
 from assay.service.keys import KeyChest, NewKey
-from assay.store import InstanceRecord, KeyState, Store, TrustModel
+from assay.store import InstanceRecord, KeyState, SentPolicy, Store, TrustModel
 from assay.token import SigningAuthority
+from tests.administration import ALICE
 from tests.conftest import AT
 from tests.signing_keys import FakeDevice
 
@@ -272,3 +273,22 @@ def test_the_settings_of_an_instance_outrank_the_servers() -> None:
     assert silent == KeySchedule()
     assert told == KeySchedule(period=7 * _DAY, overlap=timedelta(hours=1))
     assert NewKey.of(never, KeySchedule()).schedule.period is None
+
+
+def test_keys_that_may_have_signed_reports_on_tpms_stay_as_long_as_reports(
+    chest: KeyChest,
+) -> None:
+    def longest(name: str) -> timedelta:
+        return chest.wanted(chest.store.instances.require(name)).schedule.longest_token
+
+    before = longest("a")
+    policy = SentPolicy(jws=b"a.b.c", text_hash="h")
+    chest.store.policies.change("a", "SgxEnclave", policy, at=AT, by=ALICE)
+    other = longest("a")
+    chest.store.policies.change("a", "Tpm", policy, at=AT, by=ALICE)
+    # Also when it is gone: reports of before are still out there.
+    reset = SentPolicy(jws=b"a..", text_hash=None)
+    chest.store.policies.change("a", "Tpm", reset, at=AT, by=ALICE)
+
+    assert before == other == longest("b") == LONGEST_TOKEN
+    assert longest("a") == LONGEST_REPORT >= timedelta(days=365)

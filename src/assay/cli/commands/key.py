@@ -54,12 +54,13 @@ def list_keys(
         else:
             records = {name: store.instances.require(name)}
             keys = store.signing_keys.of(name)
-        schedule = administration.rotation.chest.schedule
+        chest = administration.rotation.chest
+        schedules = {record: chest.wanted(one).schedule for record, one in records.items()}
     found: list[JsonValue] = [
         {
             "instance": key.instance,
             **key_members(key),
-            **next_members(key, records[key.instance], schedule),
+            **next_members(key, schedules[key.instance]),
         }
         for key in sorted(keys, key=lambda key: (key.instance, key.created_at))
         if key.instance in records
@@ -97,8 +98,8 @@ def rotate(
             return
         made = administration.rotation.rotate(name, by=administration.author)
         record = administration.store.instances.require(name)
-        schedule = administration.rotation.chest.schedule
-    members = {"instance": name, **key_members(made), **next_members(made, record, schedule)}
+        schedule = administration.rotation.chest.wanted(record).schedule
+    members = {"instance": name, **key_members(made), **next_members(made, schedule)}
     print_members(members, as_json=as_json)
 
 
