@@ -18,6 +18,7 @@ from tests.servers.three_instances import MODELS, RUNTIME_DATA, Signer, ThreeIns
 _OPERATIONS: Final = ("attestSgxEnclave", "attestOpenEnclave")
 _CALLERS: Final = ("anonymous", "authenticated")
 _TYPES: Final = ("SgxEnclave", "OpenEnclave", "Tpm")
+_NO_TPM_POLICY: Final = "A VBS attestation policy has not been set on the attestation provider."
 _ALGORITHMS: Final = {
     "binary": "RS256",
     "binary draft": "none",
@@ -289,3 +290,17 @@ def test_add_and_remove_policy_management_certificate_refused(
     rows: Rows, row: str, code: str
 ) -> None:
     assert _refusal(rows.error(row)) == ("RestError", 400, code)
+
+
+def test_attest_tpm(rows: Rows) -> None:
+    payload = rows.value("attestTpm")["payload"]
+
+    assert payload["challenge"]
+    assert payload["service_context"]
+
+
+def test_attest_tpm_without_a_policy(rows: Rows) -> None:
+    error = rows.error("attestTpm without a policy")
+
+    assert _refusal(error) == ("RestError", 400, "Bad request")
+    assert _NO_TPM_POLICY in error["message"]

@@ -272,3 +272,39 @@ def test_cpp_attest_with_draft_policy_that_issues_a_claim(
     assert claims["x-ms-policy"] == {"custom-name": signer}
     assert denied.status_code == 400
     assert _error(denied)["code"] == "PolicyEvaluationError"
+
+
+@pytest.mark.parametrize("instance", ["aad", "isolated"])
+def test_attest_tpm(opened: Opened, server: ThreeInstances, instance: str) -> None:
+    begin = {"data": encode_base64url(b'{ "payload": { "type": "aikcert" } }')}
+    signer = server.owner if instance == "isolated" else None
+
+    with opened(instance) as client:
+        unset = client.attest("Tpm", begin)
+        client.read(client.set_policy("Tpm", PERMIT, signer))
+        try:
+            answer = client.attest("Tpm", begin)
+        finally:
+            client.read(client.reset_policy("Tpm", signer))
+
+    assert unset.status_code == 400
+    assert _error(unset) == {
+        "code": "Bad request",
+        "message": "A VBS attestation policy has not been set on the attestation provider.",
+    }
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["data"]
+    payload = json.loads(decode_base64url(answer.json()["data"], "data"))["payload"]
+    assert len(decode_base64url(payload["challenge"], "challenge")) == 16
+    assert payload["service_context"]
+
+
+def test_attest_tpm_by_nobody_known(server: ThreeInstances) -> None:
+    with wire_client(server, JAVA, "aad") as client:
+        answer = client.http.post(
+            f"{client.url}/attest/Tpm?api-version=2020-10-01",
+            content='{"data":"e30"}',
+            headers={"Content-Type": "application/json"},
+        )
+
+    assert answer.status_code == 401

@@ -155,6 +155,16 @@ async function validationRows() {
   await row("validation of another issuer", () => attest("shared"));
 }
 
+async function tpmRows() {
+  const client = new AttestationClient(given.instances.aad, credential);
+  const begin = async () =>
+    JSON.parse(await client.attestTpm(JSON.stringify({ payload: { type: "aikcert" } })));
+  await row("attestTpm without a policy", begin);
+  await administration.aad.setPolicy("Tpm", given.permit, validation("aad"));
+  await row("attestTpm", begin);
+  await administration.aad.resetPolicy("Tpm", validation("aad"));
+}
+
 async function policyRows(instance) {
   const client = administration[instance];
   for (const type of types) {
@@ -239,6 +249,7 @@ await changeRows("shared", "unsigned", {}, ["SgxEnclave"]);
 await changeRows("shared", "owner", signedBy(owner), ["SgxEnclave"]);
 await mismatchRows();
 await validationRows();
+await tpmRows();
 await row("getPolicy with a stranger's token", () => {
   const { instances, strangersToken } = given;
   const strangers = credentialOf(strangersToken);
