@@ -11,6 +11,7 @@ from assay.cli.commands import (
     attest,
     audit,
     collateral,
+    db,
     demo,
     inspect,
     instance,
@@ -84,6 +85,7 @@ app.add_typer(token_auth.app, name="token-auth")
 app.add_typer(tpm.app, name="tpm")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keyrelease.app, name="keyrelease")
+app.add_typer(db.app, name="db")
 app.command("demo")(demo.demo)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from assay import clock
 from assay.endorsements.source import EvaluationSelection, OpenSource
-from assay.errors import SettingsError
+from assay.errors import SettingsError, StoreUnavailableError
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
 from assay.server.arm.operations import ArmOffer
@@ -46,7 +46,7 @@ from assay.service.signers import SignerService
 from assay.service.tpm_attestation import TpmAttestationService
 from assay.service.tpm_enrolment import TpmEnrolmentService
 from assay.simulator import SimulatedPlatform, load_platform
-from assay.store import InstanceState, PoolLimits, Store
+from assay.store import InstanceState, PoolLimits, Store, sqlite_file
 
 KEY_FILE: Final = "key-encryption.key"
 """In the data directory, where no setting names another key-encryption key."""
@@ -155,16 +155,47 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
 
 
 @contextlib.contextmanager
-def open_chest(settings: Settings) -> Iterator[KeyChest]:
-    """The store with its keys, without a server around it; its schema is brought up to date.
+def open_chest(settings: Settings, *, upgrade: bool = True) -> Iterator[KeyChest]:
+    """The store with its keys, without a server around it.
+
+    Args:
+        settings: What names them; what is not there yet is made.
+        upgrade: Whether to bring the schema up to date.
 
     Raises:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
     with _key_chest(settings) as chest:
-        chest.store.upgrade()
+        if upgrade:
+            chest.store.upgrade()
         yield chest
+
+
+@contextlib.contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """The store as it is: nothing is made, nothing upgraded.
+
+    Raises:
+        SettingsError: The database's URL is of no use.
+        StoreUnavailableError: There is no database yet, or it cannot be used.
+    """
+    url = settings.database_url()
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        raise StoreUnavailableError(
+            f"there is no database {file}; the first start of the service makes it, and so does "
+            "`assay db upgrade`"
+        )
+    with contextlib.closing(Store.open(url, pool=_pool(settings))) as store:
+        yield store
+
+
+def key_file(settings: Settings) -> Path | None:
+    """The file that the key-encryption key is in; nothing where it is in the environment."""
+    if settings.key_encryption_key is not None:
+        return None
+    return settings.key_encryption_key_file or settings.data_dir / KEY_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +231,8 @@ def _parts(settings: Settings) -> Iterator[_Parts]:
 def _key_chest(settings: Settings) -> Iterator[KeyChest]:
     _make_data_dir(settings.data_dir)
     key = _key_encryption_key(settings)
-    pool = PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
     with (
-        contextlib.closing(Store.open(settings.database_url(), pool=pool)) as store,
+        contextlib.closing(Store.open(settings.database_url(), pool=_pool(settings))) as store,
         key_chest(settings, store, key) as chest,
     ):
         yield chest
@@ -229,6 +259,10 @@ def _offer(settings: Settings, parts: _Parts) -> ArmOffer:
         check=lambda record: define_instance(record, parts.surroundings),
     )
     return ArmOffer(providers=providers, locations=chosen.locations)
+
+
+def _pool(settings: Settings) -> PoolLimits:
+    return PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
 
 
 def _check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:

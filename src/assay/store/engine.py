@@ -135,6 +135,32 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that only reads, and sees the database as it is at one moment.
+
+    Raises:
+        StoreUnavailableError: The database fails.
+    """
+    # A transaction of SQLite has one view of the file by itself.
+    chosen = {"isolation_level": "REPEATABLE READ"} if is_postgresql(engine) else {}
+    with (
+        explained(),
+        engine.connect() as connection,
+        connection.execution_options(**chosen).begin(),
+    ):
+        yield connection
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file that a URL names, whether it is there or not; nothing for PostgreSQL.
+
+    Raises:
+        SettingsError: The URL does not parse, or names no plain file.
+    """
+    return _sqlite_file(make_url(url)) if is_sqlite_url(url) else None
+
+
 def _with_driver(url: URL) -> URL:
     # Any of the names that operators know leads to the one driver that is tested.
     if url.drivername in {"postgres", _POSTGRESQL}:

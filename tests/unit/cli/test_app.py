@@ -24,6 +24,7 @@ COMMANDS = (
     ("simulate", "sgx"),
     ("simulate", "openenclave"),
     *(("policy", one) for one in ("new", "check", "lint", "format", "hash")),
+    *(("db", one) for one in ("upgrade", "check", "backup")),
     *(("policy", one) for one in ("eval", "explain", "test", "diff")),
 )
 
