@@ -11,6 +11,7 @@ from assay.cli.commands import (
     attest,
     audit,
     collateral,
+    config,
     db,
     demo,
     inspect,
@@ -86,6 +87,7 @@ app.add_typer(tpm.app, name="tpm")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keyrelease.app, name="keyrelease")
 app.add_typer(db.app, name="db")
+app.add_typer(config.app, name="config")
 app.command("demo")(demo.demo)
 
 

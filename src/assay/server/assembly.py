@@ -26,7 +26,7 @@ from assay.server.collateral import open_collateral
 from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
 from assay.server.maa.tpm import TpmServices
-from assay.server.settings import DATABASE_FILE, Settings, TlsSettings, attest_uri
+from assay.server.settings import DATABASE_FILE, KEY_FILE, Settings, TlsSettings, attest_uri
 from assay.server.signing_keys import key_chest
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
@@ -47,9 +47,6 @@ from assay.service.tpm_attestation import TpmAttestationService
 from assay.service.tpm_enrolment import TpmEnrolmentService
 from assay.simulator import SimulatedPlatform, load_platform
 from assay.store import InstanceState, PoolLimits, Store, sqlite_file
-
-KEY_FILE: Final = "key-encryption.key"
-"""In the data directory, where no setting names another key-encryption key."""
 
 _KEY_BYTES: Final = 32
 
@@ -189,13 +186,6 @@ def open_store(settings: Settings) -> Iterator[Store]:
         )
     with contextlib.closing(Store.open(url, pool=_pool(settings))) as store:
         yield store
-
-
-def key_file(settings: Settings) -> Path | None:
-    """The file that the key-encryption key is in; nothing where it is in the environment."""
-    if settings.key_encryption_key is not None:
-        return None
-    return settings.key_encryption_key_file or settings.data_dir / KEY_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.store.changes import ChangeWatch
-from assay.store.engine import PoolLimits, is_sqlite_url, sqlite_file
+from assay.store.engine import PoolLimits, is_sqlite_url, sqlite_file, without_password
 from assay.store.records import (
     SERVICE,
     AikAuthorityRecord,
@@ -57,4 +57,5 @@ __all__ = [
     "TrustModel",
     "is_sqlite_url",
     "sqlite_file",
+    "without_password",
 ]

@@ -32,6 +32,8 @@ _WRITE: Final = "assay_write"
 _POSTGRESQL: Final = "postgresql"
 _DRIVER: Final = "postgresql+psycopg"
 
+_HIDDEN: Final = "hidden"
+
 _LOCK_SECONDS: Final = 10
 """How long a PostgreSQL statement waits for another session's lock."""
 
@@ -150,6 +152,18 @@ def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
         connection.execution_options(**chosen).begin(),
     ):
         yield connection
+
+
+def without_password(url: str) -> str:
+    """The URL of a database as it may be shown.
+
+    Raises:
+        SettingsError: It does not parse.
+    """
+    is_sqlite_url(url)
+    parsed = make_url(url)
+    hidden = {name: _HIDDEN for name in parsed.query if "password" in name.lower()}
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def sqlite_file(url: str) -> Path | None:

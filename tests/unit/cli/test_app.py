@@ -25,6 +25,7 @@ COMMANDS = (
     ("simulate", "openenclave"),
     *(("policy", one) for one in ("new", "check", "lint", "format", "hash")),
     *(("db", one) for one in ("upgrade", "check", "backup")),
+    *(("config", one) for one in ("show", "validate")),
     *(("policy", one) for one in ("eval", "explain", "test", "diff")),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from assay.errors import SettingsError
-from assay.server.assembly import key_file, open_chest, open_store
+from assay.server.assembly import open_chest, open_store
 from assay.server.settings import Settings
 from assay.service.checkup import CheckResult
 from assay.service.store_check import OpenKeys, check_store
@@ -42,7 +42,7 @@ def key_opener(settings: Settings) -> Iterator[OpenKeys]:
 
 
 def _check_key_file(settings: Settings) -> None:
-    file = key_file(settings)
+    file = settings.key_file()
     if file is not None and not file.exists():
         # Opening would make one.
         raise SettingsError(
