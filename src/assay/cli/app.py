@@ -14,6 +14,7 @@ from assay.cli.commands import (
     config,
     db,
     demo,
+    doctor,
     inspect,
     instance,
     key,
@@ -88,6 +89,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(keyrelease.app, name="keyrelease")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 
 

@@ -79,7 +79,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
-    _check_tls(settings.tls, settings.auth.client_certificates.ca_file)
+    check_tls(settings.tls, settings.auth.client_certificates.ca_file)
     with _parts(settings) as parts:
         store, name = parts.chest.store, settings.instance.name
         store.upgrade()
@@ -255,7 +255,12 @@ def _pool(settings: Settings) -> PoolLimits:
     return PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
 
 
-def _check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:
+def check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:
+    """Check that TLS can be spoken with the files that the settings name.
+
+    Raises:
+        SettingsError: A file cannot be read, or certificate and key do not belong together.
+    """
     if tls.certificate is None or tls.key is None:
         return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

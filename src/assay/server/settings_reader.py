@@ -67,6 +67,9 @@ class GivenValue:
 class SettingsReading:
     """What came of reading settings: them, or what is wrong with them."""
 
+    file: Path | None
+    """The settings file, if there is one."""
+
     given: Mapping[str, GivenValue]
     """What was given, by dotted name."""
 
@@ -127,7 +130,10 @@ def read_settings(
         settings = _settings(converted, {name: value.origin for name, value in given.items()})
         problems += settings_problems(settings)
     return SettingsReading(
-        given=given, settings=None if problems else settings, problems=tuple(problems)
+        file=file,
+        given=given,
+        settings=None if problems else settings,
+        problems=tuple(problems),
     )
 
 

@@ -53,7 +53,7 @@ def run_check(name: str, check: Callable[[], str], *, remedy: str) -> CheckResul
     except CheckSkippedError as skipped:
         return CheckResult(name=name, outcome=CheckOutcome.SKIPPED, says=str(skipped))
     except AssayError as error:
-        problem, _, fix = error.message.partition("; ")
+        problem, fix = _problem_and_fix(error)
         return CheckResult(
             name=name, outcome=CheckOutcome.FAILED, says=problem, remedy=fix or remedy
         )
@@ -76,3 +76,11 @@ def refuse_problems(problems: Iterable[str], *, remedy: str) -> None:
 def has_failures(results: Sequence[CheckResult]) -> bool:
     """Whether a check failed."""
     return any(result.outcome is CheckOutcome.FAILED for result in results)
+
+
+def _problem_and_fix(error: AssayError) -> tuple[str, str]:
+    for finding in error.findings:
+        if finding.hint:
+            return f"expected {finding.expected}, got {finding.actual}", finding.hint
+    problem, _, fix = error.message.partition("; ")
+    return problem, fix

@@ -135,6 +135,13 @@ class StoreSnapshot:
         last = self._connection.execute(query.limit(1)).first()
         return GENESIS if last is None else AuditHead(sequence=last.sequence, digest=last.digest)
 
+    @explained()
+    def last_audit_line(self) -> bytes | None:
+        """The newest record of the audit record, if there is one."""
+        query = sa.select(AUDIT.c.line).order_by(AUDIT.c.sequence.desc()).limit(1)
+        line: bytes | None = self._connection.scalar(query)
+        return line
+
     def _rows(self, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
         with explained():
             yield from self._connection.execute(query, execution_options={"yield_per": _ROWS})

@@ -15,6 +15,7 @@ COMMANDS = (
     ("attest",),
     ("serve",),
     ("demo",),
+    ("doctor",),
     ("token", "show"),
     ("token", "verify"),
     ("collateral", "fetch"),

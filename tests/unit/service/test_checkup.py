@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.errors import SettingsError
+from assay.errors import CollateralUnavailableError, Finding, SettingsError
 from assay.service.checkup import (
     CheckOutcome,
     CheckSkippedError,
@@ -35,6 +35,15 @@ def test_an_error_without_a_remedy_gets_that_of_its_check() -> None:
     result = run_check("name", lambda: _raise(SettingsError("broken")), remedy="ask")
 
     assert (result.says, result.remedy) == ("broken", "ask")
+
+
+def test_a_finding_has_the_remedy_as_its_hint() -> None:
+    finding = Finding(check="a.b.c", expected="this", actual="that", hint="mend it")
+    error = CollateralUnavailableError(str(finding), findings=[finding])
+
+    result = run_check("name", lambda: _raise(error), remedy="ask")
+
+    assert (result.says, result.remedy) == ("expected this, got that", "mend it")
 
 
 def test_a_check_of_nothing_is_skipped() -> None:
