@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from assay.encoding import JsonValue
+from assay.encoding import JsonValue, without_credentials
 from assay.server.settings import Origin, Settings
 from assay.server.settings_reader import SECRETS, SettingsReading, setting_types
 from assay.store import without_password
 
 HIDDEN: Final = "(hidden)"
-
-_CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +43,7 @@ def _shown(name: str, document: Mapping[str, Any], reading: SettingsReading) -> 
         value = value[part]
     return ShownSetting(
         name=name,
-        value=HIDDEN if given is not None and name in SECRETS else _without_credentials(value),
+        value=HIDDEN if given is not None and name in SECRETS else _open_part(value),
         origin=Origin.DEFAULT if given is None else given.origin,
         place=Origin.DEFAULT.value if given is None else given.place,
     )
@@ -70,12 +67,12 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _without_credentials(value: Any) -> JsonValue:  # noqa: ANN401  any setting's value
+def _open_part(value: Any) -> JsonValue:  # noqa: ANN401  any setting's value
     if isinstance(value, str):
-        return _CREDENTIALS.sub(f"://{HIDDEN}@", value)
+        return without_credentials(value)
     if isinstance(value, list | tuple):
-        return [_without_credentials(one) for one in value]
+        return [_open_part(one) for one in value]
     if isinstance(value, dict):
-        return {name: _without_credentials(one) for name, one in value.items()}
+        return {name: _open_part(one) for name, one in value.items()}
     shown: JsonValue = value
     return shown

@@ -72,6 +72,8 @@ def create_engine(
             pool_size=pool.connections,
             max_overflow=0,
             pool_timeout=pool.seconds,
+            # An error is for logs and terminals, and what is written may be a sealed key.
+            hide_parameters=True,
             # A connection that the server has ended meanwhile is replaced, not handed out.
             pool_pre_ping=file is None,
             connect_args=_connect_arguments(parsed),
