@@ -26,7 +26,22 @@ from assay.service.checkup import CheckOutcome, CheckResult, CheckSkippedError, 
 from assay.service.store_check import check_keys
 from assay.store import HEAD
 
-_SETTINGS: Final = "settings"
+CHECKS: Final = (
+    "settings",
+    "clock",
+    "user",
+    "modes",
+    "disk",
+    "database",
+    "keys",
+    "tls",
+    "port",
+    "authentication",
+    "collateral",
+)
+"""What is looked at, in the order of the lines."""
+
+_SETTINGS: Final = CHECKS[0]
 _SEE_SETTINGS: Final = "see docs/server.md, and `assay config validate`"
 
 
@@ -62,10 +77,9 @@ def examine(reading: SettingsReading, *, at: datetime) -> tuple[CheckResult, ...
             "check the address, the network and the proxy",
         ),
     }
-    results = [run_check(name, check, remedy=fix) for name, (check, fix) in checks.items()]
-    database = next(result for result in results if result.name == "database")
-    results.insert(results.index(database) + 1, _keys(settings, database))
-    return tuple(results)
+    found = {name: run_check(name, check, remedy=fix) for name, (check, fix) in checks.items()}
+    found["keys"] = _keys(settings, found["database"])
+    return tuple(found[name] for name in CHECKS)
 
 
 def _raise(problem: AssayError) -> str:

@@ -1,31 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from assay import clock
 from assay.server.assembly import prepare
-from assay.server.checkup.doctor import examine
+from assay.server.checkup.doctor import CHECKS, examine
 from assay.server.settings_reader import SettingsReading
 from assay.service.checkup import CheckOutcome, CheckResult
 from assay.simulator import SimulatedPlatform, save_platform
 from tests.unit.server.checkup.conftest import Read, make_store
-
-_ALL: Final = (
-    "settings",
-    "clock",
-    "user",
-    "modes",
-    "disk",
-    "database",
-    "keys",
-    "tls",
-    "port",
-    "authentication",
-    "collateral",
-)
 
 
 @pytest.fixture
@@ -41,7 +26,7 @@ def flags(platform: SimulatedPlatform, tmp_path: Path) -> dict[str, object]:
 
 def _results(reading: SettingsReading) -> dict[str, CheckResult]:
     results = examine(reading, at=clock.now())
-    assert tuple(result.name for result in results) == _ALL
+    assert tuple(result.name for result in results) == CHECKS
     for result in results:
         assert bool(result.remedy) is (result.outcome is CheckOutcome.FAILED), result
     return {result.name: result for result in results}
