@@ -7,7 +7,7 @@ import os
 import secrets
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,13 @@ from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
 from assay.service.context_ring import AnsweredChallenges, ContextKeyRing
 from assay.service.instance_options import InstanceOptions
-from assay.service.instances import Instance, Surroundings, create_instance, define_instance
+from assay.service.instances import (
+    Instance,
+    SharedMemories,
+    Surroundings,
+    create_instance,
+    define_instance,
+)
 from assay.service.key_keeper import KeyKeeper, KeyKeeping
 from assay.service.key_rotation import KeyRotation
 from assay.service.keys import KeyChest
@@ -58,6 +64,7 @@ class _Parts:
     chest: KeyChest
     surroundings: Surroundings
     platform: SimulatedPlatform | None
+    memories: SharedMemories = field(default_factory=SharedMemories)
 
     def load(self, state: InstanceState) -> Instance:
         """The instance of a state, ready to attest."""
@@ -69,6 +76,7 @@ class _Parts:
             keys,
             state.policies,
             aik_authority=None if authority is None else authority.certificate,
+            memories=self.memories,
         )
 
 
