@@ -257,6 +257,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "issuer.toml": (
             f'[[auth.issuers]]\nissuer = "http://u:{SECRET}@h"\naudiences = ["a"]\n'.encode()
         ),
+        "pin.toml": f'[pkcs11]\npin = "{SECRET}"\n'.encode(),
         "audit.jsonl": json.dumps({"token": SECRET}).encode(),
     }
     for name, content in files.items():
@@ -277,7 +278,7 @@ def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-_SETTINGS: Final = ("cut", "list", "table", "key", "url", "pccs", "issuer")
+_SETTINGS: Final = ("cut", "list", "table", "key", "pin", "url", "pccs", "issuer")
 _DATABASES: Final = (
     f"postgresql://assay:{SECRET}@127.0.0.1:1/assay",
     f"postgresql://assay@127.0.0.1:1/assay?password={SECRET}",
@@ -368,6 +369,27 @@ def test_no_key_encryption_key_comes_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("ASSAY_KEY_ENCRYPTION_KEY", text)
+
+    _expect_no_trace(command, caplog)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("config", "show", "--origin"), ("config", "validate"), ("db", "check"), ("doctor",)],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("module", ["none.so", "text"])
+@pytest.mark.usefixtures("home")
+def test_no_pin_of_a_token_comes_out(
+    command: tuple[str, ...],
+    module: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("ASSAY_PKCS11_MODULE", module)
+    monkeypatch.setenv("ASSAY_PKCS11_TOKEN", "token")
+    monkeypatch.setenv("ASSAY_PKCS11_PIN", SECRET)
+    monkeypatch.setenv("ASSAY_KEYS_CUSTODY", "token")
 
     _expect_no_trace(command, caplog)
 

@@ -51,7 +51,12 @@ def _shown(name: str, document: Mapping[str, Any], reading: SettingsReading) -> 
 
 def _document(settings: Settings) -> dict[str, Any]:
     # A secret is taken out, not hidden afterwards: it gets into nothing that could be shown.
-    open_part = msgspec.structs.replace(settings, key_encryption_key=None, origins={})
+    open_part = msgspec.structs.replace(
+        settings,
+        key_encryption_key=None,
+        pkcs11=msgspec.structs.replace(settings.pkcs11, pin=None),
+        origins={},
+    )
     document: dict[str, Any] = msgspec.to_builtins(open_part, order="sorted", enc_hook=_text)
     document["database"] = without_password(settings.database_url())
     file = settings.key_file()

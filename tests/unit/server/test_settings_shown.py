@@ -81,6 +81,19 @@ def test_no_key_is_shown(tmp_path: Path) -> None:
     assert key not in str(shown)
 
 
+def test_no_pin_is_shown(tmp_path: Path) -> None:
+    variables = {
+        "ASSAY_PKCS11_PIN": _PLANTED,
+        "ASSAY_PKCS11_MODULE": "m",
+        "ASSAY_PKCS11_TOKEN": "t",
+    }
+
+    shown = _shown("", tmp_path, variables)
+
+    assert shown["pkcs11.pin"].value == HIDDEN
+    assert _PLANTED not in str(shown)
+
+
 def test_no_credentials_in_any_address_are_shown(tmp_path: Path) -> None:
     text = f"""
         [collateral]

@@ -90,10 +90,12 @@ def test_an_audit_record_that_was_changed_is_found(store: Store, upgraded_sqlite
 
 
 def test_an_audit_record_that_could_not_go_on_is_found(store: Store, upgraded_sqlite: str) -> None:
-    last = AUDIT.c.sequence == 3
-    _write(upgraded_sqlite, AUDIT.update().where(last).values(digest="0" * 64))
+    with store.snapshot() as snapshot:
+        last = snapshot.audit_head().sequence
+    changed = AUDIT.update().where(AUDIT.c.sequence == last).values(digest="0" * 64)
+    _write(upgraded_sqlite, changed)
 
-    assert "record 3 of another digest" in _failures(store)["audit"]
+    assert f"record {last} of another digest" in _failures(store)["audit"]
 
 
 def test_tables_that_disagree_are_found(store: Store, upgraded_sqlite: str) -> None:

@@ -56,7 +56,7 @@ def test_a_snapshot_has_what_is_kept(changed: Store) -> None:
             ("Tpm", 3),
         ]
         assert {(one.jws, one.text_hash) for one in snapshot.policies()} == {(b"jws", "hash")}
-        assert list(snapshot.signing_keys()) == [("one", (KEY,))]
+        assert list(snapshot.signing_keys()) == [("one", changed.signing_keys.of("one"))]
         assert verify_export(snapshot.audit_lines()) == snapshot.audit_head()
 
 

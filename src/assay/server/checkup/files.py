@@ -120,9 +120,9 @@ def _guarded(reading: SettingsReading, settings: Settings) -> Iterator[GuardedFi
         for ending in ("", "-wal", "-shm"):
             path = database.with_name(database.name + ending)
             yield GuardedFile(path=path, forbidden=_OTHERS, mode="600")
-    key = settings.key_file()
-    if key is not None:
-        yield GuardedFile(path=key, forbidden=_OTHERS, mode="600")
+    for secret_file in (settings.key_file(), settings.pkcs11.pin_file):
+        if secret_file is not None:
+            yield GuardedFile(path=secret_file, forbidden=_OTHERS, mode="600")
     if settings.tls.key is not None:
         yield GuardedFile(path=settings.tls.key, forbidden=_ALL_BUT_GROUP_READING, mode="640")
     if reading.file is not None:

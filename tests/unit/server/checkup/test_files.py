@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from assay.errors import SettingsError
 from assay.server.checkup.files import check_disk, check_modes, check_owner, guarded_files
+from assay.server.settings import Pkcs11Settings
 from assay.service.checkup import CheckSkippedError
 from tests.unit.server.checkup.conftest import Load, Read, make_store
 
@@ -17,6 +19,7 @@ from tests.unit.server.checkup.conftest import Load, Read, make_store
         ("data", 0o702, "chmod go-w"),
         ("data/assay.sqlite3", 0o604, "chmod 600"),
         ("data/key-encryption.key", 0o640, "chmod 600"),
+        ("pin", 0o640, "chmod 600"),
         ("tls.key", 0o644, "chmod 640"),
         ("assay.toml", 0o620, "chmod go-w"),
     ],
@@ -25,13 +28,14 @@ def test_what_others_may_do_is_found_with_the_command_that_ends_it(
     name: str, mode: int, fix: str, read: Read, tmp_path: Path
 ) -> None:
     file, tls_key = tmp_path / "assay.toml", tmp_path / "tls.key"
-    for path in (file, tls_key):
-        path.touch(mode=0o640)
-    reading = read(file, tls__key=str(tls_key), tls__certificate="tls.pem")
+    for path, private in ((file, 0o640), (tls_key, 0o640), (tmp_path / "pin", 0o600)):
+        path.touch(mode=private)
+    token = {"pkcs11__module": "m", "pkcs11__token": "t", "pkcs11__pin_file": str(tmp_path / "pin")}
+    reading = read(file, tls__key=str(tls_key), tls__certificate="tls.pem", **token)
     assert reading.settings is not None
-    make_store(reading.settings)
+    make_store(msgspec.structs.replace(reading.settings, pkcs11=Pkcs11Settings()))
     files = guarded_files(reading, reading.settings)
-    assert check_modes(files) == "5 files and folders are closed to others"
+    assert check_modes(files) == "6 files and folders are closed to others"
 
     (tmp_path / name).chmod(mode)
 
