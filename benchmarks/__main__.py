@@ -19,9 +19,11 @@ from assay.evidence.format import AttestationType
 from assay.keys import SigningAlgorithm
 from assay.policy import compile_policy, default_policy
 from assay.simulator import SimulatedPlatform, save_platform
+from benchmarks.administration import databases, measure_administration
 from benchmarks.attestation import distinct_requests, repeating_requests
 from benchmarks.event_log import event_log_steps, log_bytes
 from benchmarks.floor import Floor, Rate, is_noisy, mean, measure, measure_floor, spread
+from benchmarks.hosting import INSTANCES, POLICIES, measure_hosting
 from benchmarks.load import run_load
 from benchmarks.policy import QUERIES, RULES, tpm_claims, tpm_policy
 from benchmarks.server import running_server
@@ -80,6 +82,8 @@ def main() -> None:
         for algorithm in ("RS256", "ES256"):
             for workers in sorted({1, cores}):
                 _attestation(report, platform, folder, algorithm=algorithm, workers=workers)
+        _hosting(report, platform, folder)
+        _administration(report, folder)
     _command_line(report)
     report.plain("largest difference between two floors", f"{report.noise:.0%}")
     Console().print(report.table)
@@ -136,9 +140,8 @@ def _attestation(
         "platforms remembered": repeating_requests(platform),
         "platforms all new": distinct_requests(platform),
     }
-    with running_server(
-        folder, folder / "platform", workers=workers, algorithm=algorithm
-    ) as server:
+    data = folder / f"data-{algorithm}-{workers}"
+    with running_server(data, folder / "platform", workers=workers, algorithm=algorithm) as server:
         report.floor()
         for name, requests in variants.items():
             load = run_load(server, requests, connections=_CONNECTIONS, seconds=_SECONDS)
@@ -155,6 +158,26 @@ def _attestation(
                 f"  start until it answers, {workers} worker(s)", f"{server.start_seconds:.2f} s"
             )
             report.plain("  memory of a worker", f"{server.memory_per_worker():.0f} MiB")
+
+
+def _hosting(report: Report, platform: SimulatedPlatform, folder: Path) -> None:
+    hosting = measure_hosting(folder, folder / "platform", platform)
+    report.floor()
+    what = (
+        f"HTTP attestation, ES256, 1 worker, {INSTANCES} instances of {POLICIES} policies in turn"
+    )
+    report.table.add_row(
+        what, f"{hosting.many:,.0f}/s", f"{hosting.one:,.0f}/s of one", f"{hosting.ratio:.2f}"
+    )
+
+
+def _administration(report: Report, folder: Path) -> None:
+    with databases(folder) as urls:
+        for name, url in urls.items():
+            rates = measure_administration(folder / f"data-{name}", folder / "platform", url)
+            report.floor()
+            report.plain(f"policy set over HTTP, {name}", f"{rates.sets:,.0f}/s")
+            report.plain(f"policy get over HTTP, {name}", f"{rates.gets:,.0f}/s")
 
 
 def _command_line(report: Report) -> None:

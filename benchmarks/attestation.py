@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 
 from assay.encoding import encode_base64url, encode_json
 from assay.simulator import SimulatedPlatform
@@ -37,16 +38,29 @@ def distinct_requests(platform: SimulatedPlatform) -> list[bytes]:
     ]
 
 
+def instance_requests(platform: SimulatedPlatform, names: Sequence[str]) -> list[bytes]:
+    """One quote to each of the instances in turn, chosen by the path."""
+    body = _body(platform)
+    return [_post(body, f"/{name}") for name in names]
+
+
 def _request(platform: SimulatedPlatform) -> bytes:
+    return _post(_body(platform))
+
+
+def _body(platform: SimulatedPlatform) -> bytes:
     quote = platform.quote(report_data=hashlib.sha256(_RUNTIME_DATA).digest())
-    body = encode_json(
+    return encode_json(
         {
             "quote": encode_base64url(quote),
             "runtimeData": {"data": encode_base64url(_RUNTIME_DATA), "dataType": "Binary"},
         }
     )
+
+
+def _post(body: bytes, prefix: str = "") -> bytes:
     head = (
-        "POST /attest/SgxEnclave?api-version=2022-08-01 HTTP/1.1\r\n"
+        f"POST {prefix}/attest/SgxEnclave?api-version=2022-08-01 HTTP/1.1\r\n"
         "Host: localhost\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -31,14 +31,22 @@ class RunningServer:
 
 @contextlib.contextmanager
 def running_server(
-    folder: Path, platform: Path, *, workers: int, algorithm: str
+    data: Path,
+    platform: Path,
+    *,
+    workers: int = 1,
+    algorithm: str = "ES256",
+    database: str | None = None,
 ) -> Iterator[RunningServer]:
-    """Start a server on a free port, and stop it."""
+    """Start a server on a free port with its data in a folder, and stop it."""
     environment = os.environ | {
         "ASSAY_INSTANCE_TOKEN_ALGORITHM": algorithm,
-        "ASSAY_DATA_DIR": str(folder / f"data-{algorithm}-{workers}"),
+        "ASSAY_DATA_DIR": str(data),
         "ASSAY_ACCESS_LOG": "false",
     }
+    if database is not None:
+        environment["ASSAY_DATABASE"] = database
+        environment["ASSAY_INSTANCE_PUBLIC_URL"] = "https://attest.example"
     command = [sys.executable, "-m", "assay", "serve", "--dev", "--port", "0"]
     command += ["--workers", str(workers), "--simulator", str(platform)]
     started = time.perf_counter()

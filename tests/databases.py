@@ -45,11 +45,12 @@ class PostgresqlServer:
     binaries: Path
     folder: Path
     numbers: Iterator[int]
+    settings: Sequence[str] = _SETTINGS
 
     def start(self) -> None:
         """Start it, and return when it answers."""
         options = " ".join(
-            [f"-k {self.folder}", *(f"-c {setting}" for setting in _SETTINGS)],
+            [f"-k {self.folder}", *(f"-c {setting}" for setting in self.settings)],
         )
         self._control("start", "-w", "-o", options, "-l", str(self.folder / "log"))
 
@@ -93,12 +94,12 @@ class PostgresqlServer:
 
 
 @contextlib.contextmanager
-def postgresql_server() -> Iterator[PostgresqlServer]:
+def postgresql_server(settings: Sequence[str] = _SETTINGS) -> Iterator[PostgresqlServer]:
     """A running server, gone at the end with all it kept."""
     binaries = _binaries()
     # Not in pytest's folders: those are closed to other users, and too deep for a socket's name.
     folder = Path(tempfile.mkdtemp(prefix="assay-postgresql-"))
-    server = PostgresqlServer(binaries=binaries, folder=folder, numbers=count(1))
+    server = PostgresqlServer(binaries=binaries, folder=folder, numbers=count(1), settings=settings)
     try:
         if _as_other_user():
             user = pwd.getpwnam(_unprivileged())

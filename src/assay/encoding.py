@@ -27,6 +27,7 @@ _GREATEST_INTEGER: Final = 10**_MAX_INTEGER_DIGITS - 1
 _SHOWN_CHARACTERS: Final = 64
 """How much of a refused name an error shows."""
 
+_CREDENTIALS: Final = re.compile(r"//[^/\s]*@")
 _STANDARD: Final = re.compile(rb"[+/]")
 _URL_SAFE: Final = b"-_"
 _TO_URL_SAFE: Final = bytes.maketrans(b"+/", _URL_SAFE)
@@ -232,3 +233,8 @@ def _check_unique(data: bytes, what: str) -> None:
             )
 
     json.loads(data.decode("utf-8"), object_pairs_hook=check)
+
+
+def without_credentials(text: str) -> str:
+    """A text as it may be shown: what stands before the host of a URL in it may be a password."""
+    return _CREDENTIALS.sub("//(hidden)@", text)

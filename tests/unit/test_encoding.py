@@ -22,6 +22,7 @@ from assay.encoding import (
     json_type,
     parse_json,
     parse_json_object,
+    without_credentials,
 )
 
 # Integers of 64 bits, signed or not, and finite floats: what the protocols can hold.
@@ -385,3 +386,17 @@ def _depth(value: JsonValue) -> int:
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
     return 0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:hunter2@host/path", "https://(hidden)@host/path"),
+        ("pccs:https://hunter2@host", "pccs:https://(hidden)@host"),
+        ("at http://a:b@c and http://d", "at http://(hidden)@c and http://d"),
+        ("https://host/a@b", "https://host/a@b"),
+        ("someone@host", "someone@host"),
+    ],
+)
+def test_credentials_of_urls_are_not_shown(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay import clock
+from assay.audit import AuditEvent, AuditOutcome
 from assay.cli.service_start import load_service
+from assay.errors import OperationRefusedError, TokenError
 from assay.server.assembly import open_chest
 from assay.server.settings import Settings
 from assay.service.key_rotation import KeyRotation
@@ -31,6 +33,34 @@ class LocalAdministration:
     signers: SignerService
     rotation: KeyRotation
     author: Author
+
+    @contextlib.contextmanager
+    def change(self, action: str, *, instance: str, target: str = "") -> Iterator[None]:
+        """A change under way, whose refusal goes into the audit record as the change itself does.
+
+        Args:
+            action: What the record calls it.
+            instance: Its name.
+            target: What of the instance is changed.
+
+        Raises:
+            StoreUnavailableError: The refusal cannot be recorded.
+        """
+        try:
+            yield
+        except (TokenError, OperationRefusedError) as error:
+            event = AuditEvent(
+                at=clock.now(),
+                action=action,
+                outcome=AuditOutcome.REFUSED,
+                actor_kind=self.author.kind,
+                actor_name=self.author.name,
+                instance=instance,
+                target=target,
+                details={"check": error.findings[0].check} if error.findings else {},
+            )
+            self.store.audit.add(event)
+            raise
 
 
 @contextlib.contextmanager

@@ -11,7 +11,10 @@ from assay.cli.commands import (
     attest,
     audit,
     collateral,
+    config,
+    db,
     demo,
+    doctor,
     inspect,
     instance,
     key,
@@ -84,6 +87,9 @@ app.add_typer(token_auth.app, name="token-auth")
 app.add_typer(tpm.app, name="tpm")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keyrelease.app, name="keyrelease")
+app.add_typer(db.app, name="db")
+app.add_typer(config.app, name="config")
+app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 
 

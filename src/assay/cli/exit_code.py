@@ -20,13 +20,13 @@ class ExitCode(IntEnum):
 
 
 PROBLEMS: Final = ExitCode.INTERNAL
-"""What `assay policy` ends with where it found what it looks for. Linters and test runners say 1,
-and an internal error is told apart by its sentence on standard error."""
+"""What checks end with where they found what they look for. Linters and test runners say 1, and an
+internal error is told apart by its sentence on standard error."""
 
 MEANINGS: Final = MappingProxyType(
     {
         ExitCode.OK: "done; where something was judged, it was permitted",
-        ExitCode.INTERNAL: "internal error; of `assay policy`: problems, failed tests, differences",
+        ExitCode.INTERNAL: "internal error; of `policy`, `db check`, `doctor`: it found problems",
         ExitCode.USAGE: "usage: an option, a file or a setting is not as it must be",
         ExitCode.DENIED: "denied by the policy",
         ExitCode.INVALID: "the evidence or the token is invalid",

@@ -13,6 +13,7 @@ from assay.errors import SettingsError
 
 if TYPE_CHECKING:
     from assay.server.settings import Settings
+    from assay.server.settings_reader import SettingsReading
 
 
 def load_service(file: Path | None, flags: Mapping[str, object]) -> Settings:
@@ -22,11 +23,7 @@ def load_service(file: Path | None, flags: Mapping[str, object]) -> Settings:
         SettingsError: They do not fit, or the web stack is not installed.
         RequestError: `verify_at` is no time.
     """
-    if find_spec("uvicorn") is None:
-        raise SettingsError(
-            "the service's libraries are not installed; install Assay with its extra `server`, as "
-            "docs/server.md shows"
-        )
+    _check_libraries()
     from assay.server.settings_reader import load_settings
 
     given = {
@@ -35,6 +32,18 @@ def load_service(file: Path | None, flags: Mapping[str, object]) -> Settings:
     if isinstance(verify_at := given.get("verify_at"), str):
         given["verify_at"] = read_instant(verify_at, "--verify-at").isoformat()
     return load_settings(file=file, flags=given)
+
+
+def read_service(file: Path | None) -> SettingsReading:
+    """The service's settings with where each came from, or with all that is wrong with them.
+
+    Raises:
+        SettingsError: The web stack is not installed.
+    """
+    _check_libraries()
+    from assay.server.settings_reader import read_settings
+
+    return read_settings(file=file)
 
 
 def run_service(settings: Settings, *, as_json: bool) -> int:
@@ -55,3 +64,11 @@ def run_service(settings: Settings, *, as_json: bool) -> int:
         print(end="", flush=True)
 
     return serve(settings, announce=announce)
+
+
+def _check_libraries() -> None:
+    if find_spec("uvicorn") is None:
+        raise SettingsError(
+            "the service's libraries are not installed; install Assay with its extra `server`, as "
+            "docs/server.md shows"
+        )

@@ -15,7 +15,7 @@ from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.documents import read_crl, read_issuer_chain, split_signed
 from assay.endorsements.fetch import DocumentFetcher, DocumentRequest, ServedDocument
 from assay.endorsements.label import CollateralLabel, read_label
-from assay.endorsements.platform import DcapPlatform
+from assay.endorsements.platform import DcapPlatform, PckCa, Tee
 from assay.endorsements.source import (
     STANDARD,
     EvaluationSelection,
@@ -26,6 +26,8 @@ from assay.errors import CollateralUnavailableError
 
 _TCB_INFO_CHAINS: Final = ("tcb-info-issuer-chain", "sgx-tcb-info-issuer-chain")
 """The second is the name of API v3, which caches have kept."""
+
+_ANY_PLATFORM: Final = DcapPlatform(tee=Tee.SGX, fmspc=bytes(6), pceid=bytes(2), ca=PckCa.PROCESSOR)
 
 _QE_IDENTITY_CHAINS: Final = ("sgx-enclave-identity-issuer-chain",)
 _PCK_CRL_CHAINS: Final = ("sgx-pck-crl-issuer-chain",)
@@ -114,6 +116,16 @@ class NetworkSource:
         collateral = _assemble(*served, origin=self.name)
         self._check(read_label(collateral, origin=self.name), platform, evaluation)
         return GatheredCollateral(collateral=collateral, source=self.name, fetched_at=self._now())
+
+    async def root_ca_crl(self) -> bytes:
+        """The CRL of the root CA: the one document that every service has for every platform.
+
+        Raises:
+            CollateralUnavailableError: It cannot be had, or is none.
+        """
+        requests = self._dialect.requests(self._url, _ANY_PLATFORM, STANDARD)
+        served = await self._fetcher.fetch(requests.root_ca_crl)
+        return read_crl(served.body, "dcap.root_ca_crl", origin=self.name)
 
     async def _fetch(
         self, requests: DocumentRequests

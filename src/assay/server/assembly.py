@@ -7,13 +7,13 @@ import os
 import secrets
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from assay import clock
 from assay.endorsements.source import EvaluationSelection, OpenSource
-from assay.errors import SettingsError
+from assay.errors import SettingsError, StoreUnavailableError
 from assay.keys import KeyEncryptionKey, load_key_encryption_key
 from assay.server.app import Services
 from assay.server.arm.operations import ArmOffer
@@ -26,14 +26,20 @@ from assay.server.collateral import open_collateral
 from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
 from assay.server.maa.tpm import TpmServices
-from assay.server.settings import DATABASE_FILE, Settings, TlsSettings, attest_uri
+from assay.server.settings import DATABASE_FILE, KEY_FILE, Settings, TlsSettings, attest_uri
 from assay.server.signing_keys import key_chest
 from assay.server.simulated import SimulatedSource
 from assay.server.telemetry import Telemetry
 from assay.service.attestation import AttestationService
 from assay.service.context_ring import AnsweredChallenges, ContextKeyRing
 from assay.service.instance_options import InstanceOptions
-from assay.service.instances import Instance, Surroundings, create_instance, define_instance
+from assay.service.instances import (
+    Instance,
+    SharedMemories,
+    Surroundings,
+    create_instance,
+    define_instance,
+)
 from assay.service.key_keeper import KeyKeeper, KeyKeeping
 from assay.service.key_rotation import KeyRotation
 from assay.service.keys import KeyChest
@@ -46,10 +52,7 @@ from assay.service.signers import SignerService
 from assay.service.tpm_attestation import TpmAttestationService
 from assay.service.tpm_enrolment import TpmEnrolmentService
 from assay.simulator import SimulatedPlatform, load_platform
-from assay.store import InstanceState, PoolLimits, Store
-
-KEY_FILE: Final = "key-encryption.key"
-"""In the data directory, where no setting names another key-encryption key."""
+from assay.store import InstanceState, PoolLimits, Store, sqlite_file
 
 _KEY_BYTES: Final = 32
 
@@ -61,6 +64,7 @@ class _Parts:
     chest: KeyChest
     surroundings: Surroundings
     platform: SimulatedPlatform | None
+    memories: SharedMemories = field(default_factory=SharedMemories)
 
     def load(self, state: InstanceState) -> Instance:
         """The instance of a state, ready to attest."""
@@ -72,6 +76,7 @@ class _Parts:
             keys,
             state.policies,
             aik_authority=None if authority is None else authority.certificate,
+            memories=self.memories,
         )
 
 
@@ -82,7 +87,7 @@ def prepare(settings: Settings, *, port: int) -> None:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
-    _check_tls(settings.tls, settings.auth.client_certificates.ca_file)
+    check_tls(settings.tls, settings.auth.client_certificates.ca_file)
     with _parts(settings) as parts:
         store, name = parts.chest.store, settings.instance.name
         store.upgrade()
@@ -155,16 +160,40 @@ def open_services(settings: Settings, telemetry: Telemetry) -> Services:
 
 
 @contextlib.contextmanager
-def open_chest(settings: Settings) -> Iterator[KeyChest]:
-    """The store with its keys, without a server around it; its schema is brought up to date.
+def open_chest(settings: Settings, *, upgrade: bool = True) -> Iterator[KeyChest]:
+    """The store with its keys, without a server around it.
+
+    Args:
+        settings: What names them; what is not there yet is made.
+        upgrade: Whether to bring the schema up to date.
 
     Raises:
         SettingsError: A setting names what is not there or not fit.
         StoreUnavailableError: The database cannot be used.
     """
     with _key_chest(settings) as chest:
-        chest.store.upgrade()
+        if upgrade:
+            chest.store.upgrade()
         yield chest
+
+
+@contextlib.contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """The store as it is: nothing is made, nothing upgraded.
+
+    Raises:
+        SettingsError: The database's URL is of no use.
+        StoreUnavailableError: There is no database yet, or it cannot be used.
+    """
+    url = settings.database_url()
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        raise StoreUnavailableError(
+            f"there is no database {file}; the first start of the service makes it, and so does "
+            "`assay db upgrade`"
+        )
+    with contextlib.closing(Store.open(url, pool=_pool(settings))) as store:
+        yield store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +229,8 @@ def _parts(settings: Settings) -> Iterator[_Parts]:
 def _key_chest(settings: Settings) -> Iterator[KeyChest]:
     _make_data_dir(settings.data_dir)
     key = _key_encryption_key(settings)
-    pool = PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
     with (
-        contextlib.closing(Store.open(settings.database_url(), pool=pool)) as store,
+        contextlib.closing(Store.open(settings.database_url(), pool=_pool(settings))) as store,
         key_chest(settings, store, key) as chest,
     ):
         yield chest
@@ -231,7 +259,16 @@ def _offer(settings: Settings, parts: _Parts) -> ArmOffer:
     return ArmOffer(providers=providers, locations=chosen.locations)
 
 
-def _check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:
+def _pool(settings: Settings) -> PoolLimits:
+    return PoolLimits(connections=settings.database_connections, seconds=settings.database_seconds)
+
+
+def check_tls(tls: TlsSettings, client_authorities: Path | None) -> None:
+    """Check that TLS can be spoken with the files that the settings name.
+
+    Raises:
+        SettingsError: A file cannot be read, or certificate and key do not belong together.
+    """
     if tls.certificate is None or tls.key is None:
         return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

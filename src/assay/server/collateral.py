@@ -51,7 +51,7 @@ def open_collateral(
         SettingsError: Its address is of no use, or there is no collateral at its path.
     """
     try:
-        source = open_source(_source_name(settings), now=clock.now)
+        source = open_source(source_name(settings), now=clock.now)
     except CollateralUnavailableError as error:
         raise SettingsError(
             f"collateral.path: {error.message}; set it to a file or folder with collateral"
@@ -63,7 +63,8 @@ def open_collateral(
     )
 
 
-def _source_name(settings: CollateralSettings) -> str:
+def source_name(settings: CollateralSettings) -> str:
+    """The name by which the source of the settings is opened."""
     if settings.source is CollateralKind.PATH and settings.path is not None:
         # A relative path could be spelled like the name of a service.
         return str(settings.path.absolute())

@@ -24,6 +24,7 @@ from assay.server.errors import (
     RefusedRequestError,
     error_answer,
     internal_answer,
+    operator_reason,
 )
 from assay.server.telemetry import ServedRequest, Telemetry
 
@@ -84,7 +85,7 @@ class Edge:
         known = _routing_refusal(error, scope) if isinstance(error, HTTPException) else error
         if isinstance(known, AssayError):
             with suppress(LookupError):
-                return error_answer(known), known.message
+                return error_answer(known), operator_reason(known)
         # Where it happened, not what was said: messages may repeat what was sent.
         frames = traceback.extract_tb(error.__traceback__)
         self._telemetry.log.error(

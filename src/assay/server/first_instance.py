@@ -61,6 +61,15 @@ def keep_instance(settings: Settings, store: Store, *, port: int, at: datetime) 
         store.instances.update(current, at=at)
 
 
+def check_instance_files(settings: Settings) -> None:
+    """Check that the policies and the roots of the settings can be read, and are such.
+
+    Raises:
+        SettingsError: One is not so.
+    """
+    _options(settings)
+
+
 def _check_isolated(wanted: InstanceRecord) -> None:
     if wanted.trust_model is TrustModel.ISOLATED:
         raise SettingsError(

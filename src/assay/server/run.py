@@ -78,16 +78,21 @@ def _bind(settings: Settings) -> list[socket.socket]:
     The kernel spreads connections over them. At one socket for all, the worker that is awake takes
     whatever has come, and keeps it for as long as connections live.
     """
-    first = _listener(settings, settings.port)
+    first = open_listener(settings, settings.port)
     if settings.workers == 1:
         return [first]
     # Bound alone first: a socket that shares its address would join another server's unasked.
     port = first.getsockname()[1]
     first.close()
-    return [_listener(settings, port, shared=True) for _ in range(settings.workers)]
+    return [open_listener(settings, port, shared=True) for _ in range(settings.workers)]
 
 
-def _listener(settings: Settings, port: int, *, shared: bool = False) -> socket.socket:
+def open_listener(settings: Settings, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket that listens at the address of the settings; its owner closes it.
+
+    Raises:
+        SettingsError: The address cannot be had.
+    """
     try:
         found = socket.getaddrinfo(
             settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

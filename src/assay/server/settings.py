@@ -231,6 +231,9 @@ def attest_uri(template: str, name: str, location: str) -> str:
 DATABASE_FILE: Final = "assay.sqlite3"
 """In the data directory, unless another database is set."""
 
+KEY_FILE: Final = "key-encryption.key"
+"""In the data directory, where no setting names another key-encryption key."""
+
 
 def default_data_dir(environment: Mapping[str, str] = os.environ, *, dev: bool = False) -> Path:
     """Where data is kept unless set: `assay` in the user's data directory (XDG base directory).
@@ -301,6 +304,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database_url(self) -> str:
         """The database's URL, derived where it is not set."""
         return self.database or f"sqlite:///{self.data_dir / DATABASE_FILE}"
+
+    def key_file(self) -> Path | None:
+        """Where the key-encryption key is; nothing where it is in the environment."""
+        if self.key_encryption_key is not None:
+            return None
+        return self.key_encryption_key_file or self.data_dir / KEY_FILE
 
     def issuer(self, port: int) -> str:
         """The instance's public URL, derived from address and `port` where it is not set."""

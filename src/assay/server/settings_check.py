@@ -14,14 +14,16 @@ from assay.service.instance_names import check_instance_name, check_issuer
 from assay.store import is_sqlite_url
 
 
-def check_settings(settings: Settings) -> None:
-    """Check what one value asks of another.
-
-    Raises:
-        SettingsError: Names both settings and what to change.
-    """
+def settings_problems(settings: Settings) -> tuple[SettingsError, ...]:
+    """What one value asks of another and does not get; each names both and what to change."""
+    problems: dict[str, SettingsError] = {}
     for check in _CHECKS:
-        check(settings)
+        try:
+            check(settings)
+        except SettingsError as error:
+            # Two may stumble over one value.
+            problems.setdefault(error.message, error)
+    return tuple(problems.values())
 
 
 def _check_dev(settings: Settings) -> None:
@@ -30,12 +32,18 @@ def _check_dev(settings: Settings) -> None:
             f"dev serves this machine only, and host is {settings.host!r}; set host to 127.0.0.1, "
             "or leave dev out"
         )
+
+
+def _check_without_dev(settings: Settings) -> None:
     for name in ("simulator", "verify_at"):
         if getattr(settings, name) is not None and not settings.dev:
             raise SettingsError(
                 f"{name} weakens what tokens mean and needs dev; set dev as well (--dev), or "
                 f"leave {name} out"
             )
+
+
+def _check_instant(settings: Settings) -> None:
     if settings.verify_at is not None and settings.verify_at.tzinfo is None:
         raise SettingsError(
             "verify_at has no time zone; write it as 2026-01-31T12:00:00Z, with a Z or an offset"
@@ -57,22 +65,27 @@ def _check_instance_name(settings: Settings) -> None:
 
 
 def _check_database(settings: Settings) -> None:
-    on_sqlite = is_sqlite_url(settings.database_url())
-    if settings.replicas > 1 and on_sqlite:
+    if settings.instance.public_url is None and not is_sqlite_url(settings.database_url()):
+        raise SettingsError(
+            "database is a PostgreSQL server, which other servers may share, and "
+            "instance.public_url is not set, so that each would name another issuer; set it"
+        )
+
+
+def _check_replicas(settings: Settings) -> None:
+    if settings.replicas > 1 and is_sqlite_url(settings.database_url()):
         raise SettingsError(
             f"replicas is {settings.replicas}, and a SQLite file is for the processes of one "
             "machine; set database to a PostgreSQL server, or replicas to 1"
         )
+
+
+def _check_sealing(settings: Settings) -> None:
     sealed = settings.key_encryption_key is not None or settings.key_encryption_key_file is not None
     if settings.replicas > 1 and not sealed:
         raise SettingsError(
             f"replicas is {settings.replicas}, and each would seal signing keys with a key of its "
             "own that the others do not have; set key_encryption_key_file, the same for all"
-        )
-    if settings.instance.public_url is None and not on_sqlite:
-        raise SettingsError(
-            "database is a PostgreSQL server, which other servers may share, and "
-            "instance.public_url is not set, so that each would name another issuer; set it"
         )
 
 
@@ -184,8 +197,12 @@ def _check_policies(settings: Settings) -> None:
 
 _CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     _check_dev,
+    _check_without_dev,
+    _check_instant,
     _check_instance_name,
     _check_public_url,
+    _check_replicas,
+    _check_sealing,
     _check_database,
     _check_collateral,
     _check_tls,

@@ -6,6 +6,7 @@ sent.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -120,7 +121,7 @@ class Telemetry:
 def json_log(stream: BinaryIO | None = None) -> FilteringBoundLogger:
     """A log of one JSON object a line, to `stream` or standard error."""
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(stream or sys.stderr.buffer),
+        structlog.BytesLogger(_LastingStream(stream or sys.stderr.buffer)),  # type: ignore[arg-type]
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -130,6 +131,21 @@ def json_log(stream: BinaryIO | None = None) -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
     )
     return logger
+
+
+class _LastingStream:
+    """A stream of which a line may be lost: a full disk is no reason to fail a request."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(data)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class ForwardedLog(logging.Handler):

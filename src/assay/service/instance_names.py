@@ -6,6 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from assay.encoding import without_credentials
 from assay.errors import SettingsError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -56,9 +57,11 @@ def check_issuer(url: str) -> None:
     Raises:
         SettingsError: It cannot.
     """
+    shown = without_credentials(url[:_MAX_ISSUER])
     if url.endswith("/"):
         raise SettingsError(
-            f"the URL {url!r} ends in a slash, and issuers never do; set it to {url.rstrip('/')!r}"
+            f"the URL {shown!r} ends in a slash, and issuers never do; set it to "
+            f"{shown.rstrip('/')!r}"
         )
     parts = urlsplit(url)
     if (
@@ -70,6 +73,6 @@ def check_issuer(url: str) -> None:
         or len(url) > _MAX_ISSUER
     ):
         raise SettingsError(
-            f"{url[:_MAX_ISSUER]!r} is not an address of a server; write it as "
+            f"{shown!r} is not an address of a server; write it as "
             "https://attest.example.com or https://attest.example.com/name"
         )

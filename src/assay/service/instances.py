@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 from cryptography import x509
@@ -134,6 +135,25 @@ class InstancePolicy:
     """`x-ms-policy-signer`, where somebody signed it."""
 
 
+class SharedMemories:
+    """One memory for each set of roots, for as long as an instance uses it.
+
+    What is kept depends on nothing of an instance but its roots. Kept for each, a server with many
+    instances would verify and hold every platform and its collateral as many times. Safe to share
+    between threads: of two memories that are made at once, each is as good as the other.
+    """
+
+    def __init__(self) -> None:
+        self._memories: WeakValueDictionary[Anchors, DcapMemory] = WeakValueDictionary()
+
+    def under(self, roots: Anchors) -> DcapMemory:
+        """The memory of verifications under these roots."""
+        found = self._memories.get(roots)
+        if found is None:
+            found = self._memories[roots] = DcapMemory(roots)
+        return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """An instance ready to attest."""
@@ -148,7 +168,7 @@ class Instance:
     """Its own authority for attestation keys, if it has one."""
 
     memory: DcapMemory
-    """What its verifications remember, under its roots."""
+    """What verifications under its roots remember; instances may share it."""
 
     key_set: bytes
     """The JWKS document. Made once: signing a certificate for whoever asks would be work for free.
@@ -244,6 +264,7 @@ def create_instance(
     stored: Iterable[PolicyRecord] = (),
     *,
     aik_authority: bytes | None = None,
+    memories: SharedMemories | None = None,
 ) -> Instance:
     """The instance of a definition, with its policies compiled.
 
@@ -252,12 +273,16 @@ def create_instance(
         keys: What signs its tokens.
         stored: The policies that its owner has set.
         aik_authority: The certificate of its own authority for attestation keys, in DER.
+        memories: Where it finds the memory that it shares with others; it has its own without.
 
     Raises:
         SettingsError: A policy does not parse or a configuration rule of it fails; or a type has
             neither a policy nor a default; or there is no evidence about a key.
         SigningUnavailableError: The device of a key does not sign its certificate.
     """
+    memory = (memories or SharedMemories()).under(definition.roots)
+    # One object for all who share it: that these are its roots is asked with each request.
+    definition = replace(definition, roots=memory.roots)
     sent = {policy.attestation_type: policy.jws for policy in stored if policy.jws is not None}
     algorithms = [key.algorithm for key in keys.published]
     return Instance(
@@ -273,7 +298,7 @@ def create_instance(
         aik_authority=(
             None if aik_authority is None else x509.load_der_x509_certificate(aik_authority)
         ),
-        memory=DcapMemory(definition.roots),
+        memory=memory,
         key_set=_key_set(definition.issuer, keys),
         metadata=encode_json(openid_configuration(definition.issuer, algorithms=algorithms)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.store.changes import ChangeWatch
-from assay.store.engine import PoolLimits, is_sqlite_url
+from assay.store.engine import PoolLimits, is_sqlite_url, sqlite_file, without_password
 from assay.store.records import (
     SERVICE,
     AikAuthorityRecord,
@@ -26,8 +26,11 @@ from assay.store.records import (
     TrustModel,
 )
 from assay.store.repository import Store
+from assay.store.schema import HEAD
+from assay.store.snapshot import KeptPolicy, StoreSnapshot
 
 __all__ = [
+    "HEAD",
     "SERVICE",
     "AikAuthorityRecord",
     "Author",
@@ -38,6 +41,7 @@ __all__ = [
     "InstanceEntry",
     "InstanceRecord",
     "InstanceState",
+    "KeptPolicy",
     "KeyState",
     "PolicyAction",
     "PolicyChange",
@@ -49,6 +53,9 @@ __all__ = [
     "SignerRecord",
     "SigningKeyRecord",
     "Store",
+    "StoreSnapshot",
     "TrustModel",
     "is_sqlite_url",
+    "sqlite_file",
+    "without_password",
 ]

@@ -47,6 +47,14 @@ class CollateralTable:
         with writing(self._engine) as connection:
             connection.execute(replaced)
 
+    def count(self, *, at: datetime) -> tuple[int, int]:
+        """How many documents there are, and how many of them have expired at an instant."""
+        number = sa.func.count()
+        expired = number.filter(COLLATERAL.c.expires_at < at)
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(number, expired).select_from(COLLATERAL)).one()
+        return row[0], row[1]
+
     def remove_expired(self, *, before: datetime) -> int:
         """Forget the documents that expired before the instant; how many they were."""
         with writing(self._engine) as connection:

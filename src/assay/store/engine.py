@@ -32,6 +32,8 @@ _WRITE: Final = "assay_write"
 _POSTGRESQL: Final = "postgresql"
 _DRIVER: Final = "postgresql+psycopg"
 
+_HIDDEN: Final = "hidden"
+
 _LOCK_SECONDS: Final = 10
 """How long a PostgreSQL statement waits for another session's lock."""
 
@@ -70,6 +72,8 @@ def create_engine(
             pool_size=pool.connections,
             max_overflow=0,
             pool_timeout=pool.seconds,
+            # An error is for logs and terminals, and what is written may be a sealed key.
+            hide_parameters=True,
             # A connection that the server has ended meanwhile is replaced, not handed out.
             pool_pre_ping=file is None,
             connect_args=_connect_arguments(parsed),
@@ -133,6 +137,44 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         connection.execution_options(**{_WRITE: True}).begin(),
     ):
         yield connection
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that only reads, and sees the database as it is at one moment.
+
+    Raises:
+        StoreUnavailableError: The database fails.
+    """
+    # A transaction of SQLite has one view of the file by itself.
+    chosen = {"isolation_level": "REPEATABLE READ"} if is_postgresql(engine) else {}
+    with (
+        explained(),
+        engine.connect() as connection,
+        connection.execution_options(**chosen).begin(),
+    ):
+        yield connection
+
+
+def without_password(url: str) -> str:
+    """The URL of a database as it may be shown.
+
+    Raises:
+        SettingsError: It does not parse.
+    """
+    is_sqlite_url(url)
+    parsed = make_url(url)
+    hidden = {name: _HIDDEN for name in parsed.query if "password" in name.lower()}
+    return parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file that a URL names, whether it is there or not; nothing for PostgreSQL.
+
+    Raises:
+        SettingsError: The URL does not parse, or names no plain file.
+    """
+    return _sqlite_file(make_url(url)) if is_sqlite_url(url) else None
 
 
 def _with_driver(url: URL) -> URL:

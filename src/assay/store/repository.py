@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Self, final
 
 import sqlalchemy as sa
@@ -10,6 +13,7 @@ import sqlalchemy as sa
 from assay.store.aik_authority import AikAuthorityTable
 from assay.store.api_tokens import ApiTokenTable
 from assay.store.audit import AuditTable
+from assay.store.backup import back_up
 from assay.store.changes import ChangeWatch, current_revision
 from assay.store.collateral import CollateralTable
 from assay.store.context_keys import ContextKeyTable
@@ -19,6 +23,7 @@ from assay.store.engine import (
     PoolLimits,
     create_engine,
     reading,
+    snapshot,
     writing,
 )
 from assay.store.instances import InstanceTable
@@ -27,6 +32,7 @@ from assay.store.policies import PolicyTable
 from assay.store.providers import ProviderTable
 from assay.store.schema import check_schema, upgrade_schema
 from assay.store.signers import SignerTable
+from assay.store.snapshot import StoreSnapshot
 
 
 @final
@@ -85,14 +91,16 @@ class Store:
         """Let go of every connection."""
         self._engine.dispose()
 
-    def upgrade(self) -> None:
+    def upgrade(self) -> str | None:
         """Bring the schema to this release's; several processes may do so at once.
+
+        The revision that it had before; nothing for an empty database.
 
         Raises:
             StoreUnavailableError: The database fails, or a newer release wrote its schema.
         """
         with writing(self._engine) as connection:
-            upgrade_schema(connection)
+            return upgrade_schema(connection)
 
     def check(self) -> None:
         """Check that the database answers and has this release's schema.
@@ -102,6 +110,20 @@ class Store:
         """
         with reading(self._engine) as connection:
             check_schema(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[StoreSnapshot]:
+        """All that there is, as it is at one moment, to be looked over."""
+        with snapshot(self._engine) as connection:
+            yield StoreSnapshot(connection)
+
+    def back_up(self, file: Path) -> None:
+        """Write the database to a new file, as it is at one moment, while others use it.
+
+        Raises:
+            SettingsError: It is not of SQLite, or the file is there already.
+        """
+        back_up(self._engine, file)
 
     def revision(self) -> int:
         """The number of the last change of an instance or of what it has."""

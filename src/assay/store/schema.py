@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -25,8 +26,10 @@ _UPGRADE_LOCK: Final = 0x4153_5341_59
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
-def upgrade_schema(connection: Connection) -> None:
+def upgrade_schema(connection: Connection) -> str | None:
     """Apply the revisions that the database lacks, inside the connection's open transaction.
+
+    The revision that it had before; nothing for one that was empty.
 
     Raises:
         StoreUnavailableError: A newer release wrote the schema.
@@ -35,9 +38,10 @@ def upgrade_schema(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # SQLite has locked its file by now. Replicas that start together wait for the first.
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
-    _current(connection, ScriptDirectory.from_config(config))
+    before = _current(connection, ScriptDirectory.from_config(config))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    return before
 
 
 def check_schema(connection: Connection) -> None:
@@ -50,8 +54,14 @@ def check_schema(connection: Connection) -> None:
     if current != HEAD:
         raise StoreUnavailableError(
             f"the database has schema revision {current or 'none'} and this release needs {HEAD}; "
-            "upgrade it first"
+            "upgrade it first: `assay db upgrade`"
         )
+
+
+def schema_differences(connection: Connection) -> tuple[str, ...]:
+    """What tables, columns and indexes are not as this release's code uses them."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return tuple(_difference(found) for found in compare_metadata(context, METADATA))
 
 
 def run_migrations(context: ModuleType) -> None:
@@ -59,6 +69,12 @@ def run_migrations(context: ModuleType) -> None:
     connection = context.config.attributes["connection"]
     context.configure(connection=connection, target_metadata=METADATA)
     context.run_migrations()
+
+
+def _difference(found: Any) -> str:  # noqa: ANN401  Alembic's tuples, nested where a column changed
+    action, *subject = found[0] if isinstance(found, list) else found
+    names = [getattr(one, "name", one) for one in subject]
+    return " ".join((action, *(str(name) for name in names if isinstance(name, str))))
 
 
 def _config() -> Config:

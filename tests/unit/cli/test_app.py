@@ -15,6 +15,7 @@ COMMANDS = (
     ("attest",),
     ("serve",),
     ("demo",),
+    ("doctor",),
     ("token", "show"),
     ("token", "verify"),
     ("collateral", "fetch"),
@@ -24,6 +25,8 @@ COMMANDS = (
     ("simulate", "sgx"),
     ("simulate", "openenclave"),
     *(("policy", one) for one in ("new", "check", "lint", "format", "hash")),
+    *(("db", one) for one in ("upgrade", "check", "backup")),
+    *(("config", one) for one in ("show", "validate")),
     *(("policy", one) for one in ("eval", "explain", "test", "diff")),
 )
 

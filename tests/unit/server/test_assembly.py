@@ -26,8 +26,8 @@ from assay.errors import SettingsError, StoreUnavailableError
 from assay.evidence.format import AttestationType
 from assay.keys import SigningAlgorithm
 from assay.server.app import Services, create_app
-from assay.server.assembly import KEY_FILE, open_chest, open_services, prepare
-from assay.server.settings import Settings
+from assay.server.assembly import open_chest, open_services, prepare
+from assay.server.settings import KEY_FILE, Settings
 from assay.server.settings_reader import load_settings
 from assay.service.instance_options import PolicyExplanations
 from assay.service.instances import Instance, InstanceKeys

@@ -36,6 +36,7 @@ from assay.server.errors import (
     StoredPolicyError,
     error_answer,
     internal_answer,
+    operator_reason,
 )
 from assay.service.attestation import PolicyRefusalError
 from assay.service.instance_options import PolicyExplanations
@@ -287,3 +288,18 @@ def test_an_internal_error_says_its_id_only() -> None:
 
     assert answer.status == 500
     assert "00-ab" in answer.message
+
+
+def test_the_operator_reads_where_a_policy_is_wrong_and_not_its_text() -> None:
+    with pytest.raises(PolicySyntaxError) as caught:
+        compile_policy("version= 1.0; {} // hunter2")
+
+    assert "hunter2" in caught.value.message
+    for error in (caught.value, StoredPolicyError(caught.value.problems)):
+        reason = operator_reason(error)
+        assert reason.startswith("line 1, column 15: expected a section")
+        assert "hunter2" not in reason
+
+
+def test_the_operator_reads_every_other_error_as_it_is() -> None:
+    assert operator_reason(TokenError("not a token")) == "not a token"

@@ -172,6 +172,13 @@ def test_a_wrong_file_is_refused_with_its_cause(text: str, expected: str, tmp_pa
     assert "assay.toml" in message
 
 
+def test_an_address_that_may_hold_a_password_is_not_repeated(tmp_path: Path) -> None:
+    message = _refusal('database = ["postgresql://assay:hunter2@db/assay"]', tmp_path)
+
+    assert "assay.toml, line 1: database cannot be the value that is given" in message
+    assert "hunter2" not in message
+
+
 def test_an_unknown_variable_is_refused() -> None:
     with pytest.raises(SettingsError, match="did you mean 'ASSAY_PORT'"):
         load_settings(environment={"ASSAY_PROT": "1"})

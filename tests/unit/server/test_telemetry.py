@@ -103,3 +103,12 @@ def test_a_log_goes_to_standard_error_unless_told(
     json_log().info("hello")
 
     assert b'"event":"hello"' in capfdbinary.readouterr().err
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    # The kernel's own file that is always full.
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        log = json_log(full)
+
+        log.info("hello")
+        log.warning("again")

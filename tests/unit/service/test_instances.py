@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,6 +20,8 @@ from assay.policy import PolicyEvaluationError, PolicySyntaxError, default_polic
 from assay.service.instances import (
     Instance,
     InstanceDefinition,
+    InstanceKeys,
+    SharedMemories,
     Surroundings,
     create_instance,
     define_instance,
@@ -25,7 +31,7 @@ from assay.store import InstanceRecord, PolicyRecord
 from assay.token import signer_jwk
 from tests.administration import make_record, owner, signed, stored_policy, unsecured
 from tests.conftest import AT
-from tests.serving import make_instance, simulated_platform
+from tests.serving import make_instance, signing_key, simulated_platform
 
 _SGX = AttestationType.SGX_ENCLAVE
 _PERMIT = "version= 1.0;authorizationrules{=> permit();};"
@@ -208,3 +214,36 @@ def test_a_policy_in_the_store_that_cannot_be_applied_stops_the_instance(
 
     with pytest.raises(SettingsError, match=expected):
         create_instance(definition, keys, [_stored(jws)])
+
+
+def _sharing(name: str, memories: SharedMemories, **changes: Any) -> Instance:  # noqa: ANN401
+    definition = InstanceDefinition(name=name, issuer=f"https://{name}.example", **changes)
+    key = signing_key()
+    keys = InstanceKeys(active=key, published=(key,))
+    return create_instance(definition, keys, memories=memories)
+
+
+def test_instances_under_the_same_roots_share_what_is_remembered() -> None:
+    memories = SharedMemories()
+    # Equal, and not the same object.
+    roots = tuple(replace(anchor) for anchor in intel_sgx_anchors())
+
+    one, two = _sharing("one", memories), _sharing("two", memories, roots=roots)
+    other = _sharing("other", memories, roots=simulated_platform().anchors)
+
+    assert one.memory is two.memory
+    assert one.definition.roots is two.definition.roots is one.memory.roots
+    assert other.memory is not one.memory
+    assert other.memory.roots == simulated_platform().anchors
+
+
+def test_what_is_remembered_goes_with_the_last_instance() -> None:
+    memories = SharedMemories()
+    kept = weakref.ref(_sharing("one", memories).memory)
+    gc.collect()
+
+    assert kept() is None
+
+
+def test_instances_that_were_made_apart_share_nothing() -> None:
+    assert make_instance().memory is not make_instance().memory

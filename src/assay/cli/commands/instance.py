@@ -151,6 +151,7 @@ def create(
     from assay.cli.administration import open_administration
     from assay.cli.instance_answer import instance_members, print_members
     from assay.cli.owner_files import read_certificates
+    from assay.cli.service_start import load_service
     from assay.service.provisioning import NewInstance
     from assay.store import TrustModel
 
@@ -164,19 +165,20 @@ def create(
     certificates: tuple[x509.Certificate, ...] = tuple(
         one for path in signer or [] for one in read_certificates(path)
     )
-    with open_administration(settings) as administration:
-        record = administration.provisioning.create(
-            NewInstance(
-                name=name,
-                issuer=url or _default_url(administration.settings, name),
-                trust_model=TrustModel(trust_model.value),
-                region=region,
-                tags=_tags(tag or []),
-                options=options,
-                signers=certificates,
-            ),
-            by=administration.author,
-        )
+    wanted = NewInstance(
+        name=name,
+        issuer=url or _default_url(load_service(settings, {}), name),
+        trust_model=TrustModel(trust_model.value),
+        region=region,
+        tags=_tags(tag or []),
+        options=options,
+        signers=certificates,
+    )
+    with (
+        open_administration(settings) as administration,
+        administration.change("instance.create", instance=name),
+    ):
+        record = administration.provisioning.create(wanted, by=administration.author)
     print_members(instance_members(record), as_json=as_json)
 
 
@@ -254,7 +256,8 @@ def delete(
                 f"deleting instance {name!r} takes its keys along, and its tokens cannot be "
                 "verified any more; repeat it with --yes"
             )
-        administration.provisioning.remove(name, by=administration.author)
+        with administration.change("instance.delete", instance=name):
+            administration.provisioning.remove(name, by=administration.author)
     print_members({"name": name, "deleted": True}, as_json=as_json)
 
 

@@ -77,7 +77,8 @@ def set_policy(
         sent_token(file) if jws else owner_token(policy_payload(read_text(file)), key, certificate)
     )
     with open_administration(settings) as administration:
-        administration.policies.set(name, kind, token, by=administration.author)
+        with administration.change("policy.set", instance=name, target=kind):
+            administration.policies.set(name, kind, token, by=administration.author)
         members = _present(administration.store.policies.get(name, kind))
     print_members({"instance": name, **members}, as_json=as_json)
 
@@ -108,7 +109,8 @@ def reset(
     kind = policy_type(attestation_type)
     token = owner_token(RESET_PAYLOAD, key, certificate) if sent is None else sent_token(sent)
     with open_administration(settings) as administration:
-        administration.policies.reset(name, kind, token, by=administration.author)
+        with administration.change("policy.reset", instance=name, target=kind):
+            administration.policies.reset(name, kind, token, by=administration.author)
         members = _present(administration.store.policies.get(name, kind))
     print_members({"instance": name, **members}, as_json=as_json)
 
@@ -193,7 +195,9 @@ def rollback(
 
     kind = policy_type(attestation_type)
     with open_administration(settings) as administration:
-        administration.policies.roll_back(name, kind, version, by=administration.author)
+        action = administration.policies.version(name, kind, version).action
+        with administration.change(f"policy.{action}", instance=name, target=kind):
+            administration.policies.roll_back(name, kind, version, by=administration.author)
         members = _present(administration.store.policies.get(name, kind))
     print_members({"instance": name, **members, "rolled_back_to": version}, as_json=as_json)
 

@@ -55,7 +55,8 @@ def add(
 
     token = _token(file, key, certificate, jws=jws)
     with open_administration(settings) as administration:
-        administration.signers.add(name, token, by=administration.author)
+        with administration.change("signer.add", instance=name):
+            administration.signers.add(name, token, by=administration.author)
         signers = administration.store.signers.of(name)
     _print_signers(name, signers, as_json=as_json)
 
@@ -76,7 +77,8 @@ def remove(
 
     token = _token(file, key, certificate, jws=jws)
     with open_administration(settings) as administration:
-        administration.signers.remove(name, token, by=administration.author)
+        with administration.change("signer.remove", instance=name):
+            administration.signers.remove(name, token, by=administration.author)
         signers = administration.store.signers.of(name)
     _print_signers(name, signers, as_json=as_json)
 

@@ -115,8 +115,10 @@ def revoke(
     with open_administration(settings) as administration:
         author = administration.author
         if not administration.store.api_tokens.remove(token_id, at=clock.now(), by=author):
+            # It is not repeated: somebody may have pasted the whole token.
             raise RequestError(
-                f"there is no API token {token_id!r}; `assay token-auth list` has those that are"
+                "ID: there is no API token of this identifier; `assay token-auth list` has those "
+                "that are"
             )
     print_members({"id": token_id, "revoked": True}, as_json=as_json)
 

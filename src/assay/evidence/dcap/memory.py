@@ -73,7 +73,15 @@ class DcapMemory:
     Safe to share between threads: a race costs a repeated verification, never a wrong answer.
     """
 
-    __slots__ = ("appraisals", "collateral", "pck_chains", "platforms", "roots", "standings")
+    __slots__ = (
+        "__weakref__",
+        "appraisals",
+        "collateral",
+        "pck_chains",
+        "platforms",
+        "roots",
+        "standings",
+    )
 
     def __init__(self, roots: Anchors, *, platforms: int = _PLATFORMS) -> None:
         self.roots = roots

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
+from assay.encoding import without_credentials
 from assay.errors import SettingsError
 from assay.server.addresses import is_loopback
 from assay.server.auth.settings import AuthSettings, CertificateGrant, IssuerSettings
@@ -84,12 +85,12 @@ def normal_fingerprint(text: str) -> str:
 
 
 def _check_issuer(issuer: IssuerSettings) -> None:
-    name = f"auth.issuers: issuer {issuer.issuer!r}"
+    name = f"auth.issuers: issuer {without_credentials(issuer.issuer)!r}"
     for what, url in (("", issuer.issuer), (" discovery_url", issuer.discovery_url)):
         if url is not None and not is_secure_url(url):
             raise SettingsError(
-                f"{name}{what} {url!r} is not the address of an issuer; it must begin with "
-                "https:// and have no query and no fragment"
+                f"{name}{what} {without_credentials(url)!r} is not the address of an issuer; it "
+                "must begin with https:// and have no query and no fragment"
             )
     if "{" in issuer.issuer or _EVERY_TENANT.fullmatch(issuer.issuer):
         raise SettingsError(

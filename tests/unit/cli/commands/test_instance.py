@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from assay.audit import AuditOutcome, parse_line
+from assay.cli.administration import user_name
 from assay.policy import default_policy, policy_hash
 from assay.token import thumbprint
 from tests.administration import (
@@ -345,3 +348,78 @@ def test_one_certificate_is_added_at_a_time(run: Run) -> None:
 
     assert outcome.exit_code == 2
     assert "expected one certificate, got 2" in outcome.err
+
+
+# The audit record.
+
+
+def _refusals(run: Run) -> list[tuple[str, str, str, str]]:
+    events = [parse_line(line.encode())[0].event for line in run("audit", "export").out.split()]
+    return [
+        (one.action, one.instance, one.target, one.details.get("check", ""))
+        for one in events
+        if one.outcome is AuditOutcome.REFUSED
+        if (one.actor_kind, one.actor_name) == ("operator", user_name(os.geteuid()))
+    ]
+
+
+@pytest.mark.usefixtures("isolated")
+def test_what_is_refused_is_in_the_audit_record(run: Run) -> None:
+    assert _set(run, "Tpm", "permit.policy", *_SIGN) == 0
+    sign_with_second = ("--key", "second.key", "--certificate", "second.der")
+
+    for command in (
+        ("policy", "set", "one", "Tpm", "deny.policy"),
+        ("policy", "set", "one", "Tpm", "deny.policy", *sign_with_second),
+        ("policy", "reset", "one", "Tpm"),
+        ("signer", "add", "one", "second.der", *sign_with_second),
+        ("signer", "remove", "one", "owner.pem", *_SIGN),
+    ):
+        assert run("instance", *command).exit_code == 2
+
+    unsigned, untrusted = "owner.change.unsigned", "owner.chain.signer_untrusted"
+    assert _refusals(run) == [
+        ("policy.set", "one", "Tpm", unsigned),
+        ("policy.set", "one", "Tpm", untrusted),
+        ("policy.reset", "one", "Tpm", unsigned),
+        ("signer.add", "one", "", untrusted),
+        ("signer.remove", "one", "", ""),
+    ]
+    assert run("audit", "verify").exit_code == 0
+
+
+@pytest.mark.usefixtures("isolated")
+def test_a_rollback_that_is_refused_is_in_the_audit_record(run: Run) -> None:
+    assert _set(run, "Tpm", "permit.policy", *_SIGN) == 0
+    for change in ("add", "remove"):
+        certificate = "second.der" if change == "add" else "owner.pem"
+        signer = (
+            _SIGN if change == "add" else ("--key", "second.key", "--certificate", "second.der")
+        )
+        assert run("instance", "signer", change, "one", certificate, *signer).exit_code == 0
+
+    assert run("instance", "policy", "rollback", "one", "Tpm", "1").exit_code == 2
+
+    assert _refusals(run) == [("policy.set", "one", "Tpm", "owner.chain.signer_untrusted")]
+
+
+def test_certificates_that_cannot_be_signers_are_refused_and_recorded(run: Run) -> None:
+    weak = certify(rsa_key(2), "weak", ca=False)
+    Path("weak.pem").write_bytes(weak.public_bytes(Encoding.PEM))
+    options = ("--trust-model", "Isolated", "--signer", "weak.pem", *_QUICK)
+
+    assert run("instance", "create", "one", *options).exit_code == 2
+
+    [(action, instance, _, check)] = _refusals(run)
+    assert (action, instance) == ("instance.create", "one")
+    assert check.startswith("owner.")
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_is_asked_wrongly_is_no_refusal(run: Run) -> None:
+    Path("none.policy").write_text("none")
+
+    assert _set(run, "Tpm", "none.policy") == 2
+    assert run("instance", "create", "one", *_QUICK).exit_code == 2
+
+    assert _refusals(run) == []
