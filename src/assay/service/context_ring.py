@@ -81,17 +81,16 @@ class ContextKeyRing:
         key = ContextKey(
             name=secrets.token_hex(_NAME_BYTES).upper(), secret=secrets.token_bytes(_KEY_BYTES)
         )
-        sealed = self._chest.key_encryption_key.seal(key.secret, context=_context(key.name))
+        sealed = self._chest.key_encryption_key.seal(
+            key.secret, context=ContextKeyRecord.seal_context(key.name)
+        )
         record = ContextKeyRecord(name=key.name, sealed=sealed, created_at=at)
         self._chest.store.context_keys.add(record, outdated=at - _KEPT_FOR)
         self._keys[key.name] = (key, at)
         return key
 
     def _open(self, record: ContextKeyRecord) -> ContextKey:
-        secret = self._chest.key_encryption_key.open(
-            record.sealed, context=_context(record.name), what=f"context key {record.name}"
-        )
-        return ContextKey(name=record.name, secret=secret)
+        return ContextKey(name=record.name, secret=self._chest.open_secret(record.secret))
 
 
 class AnsweredChallenges:
@@ -117,7 +116,3 @@ class AnsweredChallenges:
             if len(self._until) > self._capacity:
                 self._until.popitem(last=False)
             return True
-
-
-def _context(name: str) -> bytes:
-    return b"assay context key\0" + name.encode("ascii")

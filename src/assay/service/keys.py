@@ -30,7 +30,7 @@ from assay.service.instance_options import read_options
 from assay.service.instances import InstanceKeys
 from assay.service.key_certificates import KeyCertificates
 from assay.service.key_schedule import KeySchedule, schedule_of
-from assay.store import InstanceRecord, KeyState, SigningKeyRecord, Store
+from assay.store import InstanceRecord, KeyState, SealedSecret, SigningKeyRecord, Store
 from assay.token import SigningAuthority, names_issuer
 
 _IDENTIFIER_BYTES: Final = 16
@@ -137,6 +137,14 @@ class KeyChest:
             if record.certificates and not names_issuer(record.certificates[0], wanted.issuer):
                 certified = self._certify(self._open(record), wanted, at)
                 self.store.signing_keys.certify(replace(record, certificates=certified), at=at)
+
+    def open_secret(self, secret: SealedSecret) -> bytes:
+        """Another secret of the store.
+
+        Raises:
+            SettingsError: The key-encryption key did not seal it.
+        """
+        return self.key_encryption_key.open(secret.sealed, context=secret.context, what=secret.what)
 
     def open(self, instance: str, records: Sequence[SigningKeyRecord]) -> InstanceKeys:
         """The keys that an instance has in the store.

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from assay.audit import verify_export
 from assay.errors import AuditError, PolicyError, SettingsError, TokenError
 from assay.policy import policy_hash
 from assay.service.checkup import CheckOutcome, CheckResult, refuse_problems, run_check
-from assay.store import HEAD, KeptPolicy, SigningKeyRecord, StoreSnapshot
+from assay.store import HEAD, KeptPolicy, SealedSecret, SigningKeyRecord, StoreSnapshot
 from assay.token import read_owner_token, read_policy_text
 
-OpenKeys = Callable[[str, Sequence[SigningKeyRecord]], object]
-"""Opens all signing keys of an instance. Raises `SettingsError` where it cannot."""
+
+class KeyOpener(Protocol):
+    """Opens what is sealed. Methods raise `SettingsError` where they cannot."""
+
+    def open(self, instance: str, records: Sequence[SigningKeyRecord]) -> object:
+        """All signing keys of an instance."""
+        ...
+
+    def open_secret(self, secret: SealedSecret) -> object:
+        """Another secret."""
+        ...
+
 
 _RESTORE: Final = "look at the disk, and restore a backup"
 _COMPARE: Final = "somebody wrote to the database; compare it with a backup, and restore that"
 
 
-def check_store(snapshot: StoreSnapshot, open_keys: OpenKeys) -> tuple[CheckResult, ...]:
+def check_store(snapshot: StoreSnapshot, opener: KeyOpener) -> tuple[CheckResult, ...]:
     """Look over all that a store keeps.
 
     Args:
         snapshot: The store at one moment.
-        open_keys: What opens signing keys.
+        opener: What opens keys.
     """
     schema = run_check("schema", lambda: _check_schema(snapshot), remedy=_RESTORE)
     if schema.outcome is CheckOutcome.FAILED:
@@ -36,13 +47,13 @@ def check_store(snapshot: StoreSnapshot, open_keys: OpenKeys) -> tuple[CheckResu
         run_check("tables", lambda: _check_tables(snapshot), remedy=_COMPARE),
         run_check("policies", lambda: _check_policies(snapshot), remedy=_COMPARE),
         run_check("audit", lambda: _check_audit(snapshot), remedy=_COMPARE),
-        check_keys(snapshot, open_keys),
+        check_keys(snapshot, opener),
     )
 
 
-def check_keys(snapshot: StoreSnapshot, open_keys: OpenKeys) -> CheckResult:
-    """Whether every signing key can be opened with the configured key-encryption key."""
-    return run_check("keys", lambda: _check_keys(snapshot, open_keys), remedy=_RESTORE)
+def check_keys(snapshot: StoreSnapshot, opener: KeyOpener) -> CheckResult:
+    """Whether every key can be opened with the configured key-encryption key."""
+    return run_check("keys", lambda: _check_keys(snapshot, opener), remedy=_RESTORE)
 
 
 def _check_schema(snapshot: StoreSnapshot) -> str:
@@ -92,18 +103,26 @@ def _check_audit(snapshot: StoreSnapshot) -> str:
     return f"{head.sequence} records, each chained to the one before"
 
 
-def _check_keys(snapshot: StoreSnapshot, open_keys: OpenKeys) -> str:
+def _check_keys(snapshot: StoreSnapshot, opener: KeyOpener) -> str:
     number = 0
     problems: list[str] = []
-    for instance, records in snapshot.signing_keys():
-        number += len(records)
+
+    def attempt(open_it: Callable[[], object]) -> None:
         try:
-            open_keys(instance, records)
+            open_it()
         except SettingsError as error:
             # All of them may fail for one reason, and each says it.
             problems.append(error.message)
+
+    for instance, records in snapshot.signing_keys():
+        number += len(records)
+        attempt(partial(opener.open, instance, records))
+    secrets = snapshot.secrets()
+    for secret in secrets:
+        attempt(partial(opener.open_secret, secret))
     if problems:
-        more = f" ({len(problems)} instances)" if len(problems) > 1 else ""
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         problem, _, remedy = problems[0].partition("; ")
         raise SettingsError(f"{problem}{more}; {remedy or _RESTORE}")
-    return f"{number} signing keys open with the key-encryption key"
+    others = f" and {len(secrets)} others" if secrets else ""
+    return f"{number} signing keys{others} open with the key-encryption key"

@@ -207,29 +207,22 @@ class TpmEnrolmentService:
                 AikAuthorityRecord(
                     instance=instance,
                     certificate=made.certificate.public_bytes(Encoding.DER),
-                    sealed=self.chest.key_encryption_key.seal(encoded, context=_context(instance)),
+                    sealed=self.chest.key_encryption_key.seal(
+                        encoded, context=AikAuthorityRecord.seal_context(instance)
+                    ),
                     created_at=at,
                 )
             )
         return self._open(record)
 
     def _open(self, record: AikAuthorityRecord) -> AikAuthority:
-        encoded = self.chest.key_encryption_key.open(
-            record.sealed,
-            context=_context(record.instance),
-            what=f"authority for attestation keys of {record.instance!r}",
-        )
-        key = load_der_private_key(encoded, None)
+        key = load_der_private_key(self.chest.open_secret(record.secret), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101  it was sealed as one
         return AikAuthority(certificate=x509.load_der_x509_certificate(record.certificate), key=key)
 
 
 def _scope(instance: Instance) -> ContextScope:
     return ContextScope(purpose=Purpose.ENROLMENT, instance=instance.definition.name)
-
-
-def _context(instance: str) -> bytes:
-    return b"assay aik authority\0" + instance.encode()
 
 
 def _refused(check: str, expected: str, actual: str, hint: str = "") -> UntrustedEvidenceError:

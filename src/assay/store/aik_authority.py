@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import final
+from typing import Any, final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -116,8 +116,16 @@ def read_aik_authority(connection: sa.Connection, instance: str) -> AikAuthority
     """The instance's authority, if it has one."""
     query = AIK_AUTHORITIES.select().where(AIK_AUTHORITIES.c.instance == instance)
     row = connection.execute(query).first()
-    if row is None:
-        return None
+    return None if row is None else _authority(row)
+
+
+def read_aik_authorities(connection: sa.Connection) -> tuple[AikAuthorityRecord, ...]:
+    """All of them, by instance."""
+    query = AIK_AUTHORITIES.select().order_by(AIK_AUTHORITIES.c.instance)
+    return tuple(map(_authority, connection.execute(query)))
+
+
+def _authority(row: sa.Row[Any]) -> AikAuthorityRecord:
     return AikAuthorityRecord(
         instance=row.instance,
         certificate=row.certificate,

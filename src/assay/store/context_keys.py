@@ -23,12 +23,8 @@ class ContextKeyTable:
 
     def all(self) -> tuple[ContextKeyRecord, ...]:
         """Every key, oldest first."""
-        query = CONTEXT_KEYS.select().order_by(CONTEXT_KEYS.c.created_at, CONTEXT_KEYS.c.name)
         with reading(self._engine) as connection:
-            return tuple(
-                ContextKeyRecord(name=row.name, sealed=row.sealed, created_at=row.created_at)
-                for row in connection.execute(query)
-            )
+            return read_context_keys(connection)
 
     def add(self, record: ContextKeyRecord, *, outdated: datetime) -> None:
         """Keep a new key, and forget those that were made before `outdated`.
@@ -42,3 +38,12 @@ class ContextKeyTable:
                     name=record.name, sealed=record.sealed, created_at=record.created_at
                 )
             )
+
+
+def read_context_keys(connection: sa.Connection) -> tuple[ContextKeyRecord, ...]:
+    """Every key, oldest first."""
+    query = CONTEXT_KEYS.select().order_by(CONTEXT_KEYS.c.created_at, CONTEXT_KEYS.c.name)
+    return tuple(
+        ContextKeyRecord(name=row.name, sealed=row.sealed, created_at=row.created_at)
+        for row in connection.execute(query)
+    )

@@ -256,12 +256,39 @@ class SignerRecord:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSecret:
+    """A secret at rest that is no signing key."""
+
+    sealed: bytes = field(repr=False)
+    context: bytes
+    """What the seal is bound to."""
+
+    what: str
+    """What it is, for errors."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContextKeyRecord:
     """A key that seals what callers bring back, at rest."""
 
     name: str
     sealed: bytes = field(repr=False)
     created_at: datetime
+
+    @staticmethod
+    def seal_context(name: str) -> bytes:
+        """What the seal of the key of that name is bound to."""
+        return b"assay context key\0" + name.encode("ascii")
+
+    @property
+    def secret(self) -> SealedSecret:
+        """The key, to be opened."""
+        return SealedSecret(
+            sealed=self.sealed,
+            context=self.seal_context(self.name),
+            what=f"context key {self.name}",
+        )
 
 
 @final
@@ -275,6 +302,20 @@ class AikAuthorityRecord:
 
     sealed: bytes = field(repr=False)
     created_at: datetime
+
+    @staticmethod
+    def seal_context(instance: str) -> bytes:
+        """What the seal of that instance's key is bound to."""
+        return b"assay aik authority\0" + instance.encode()
+
+    @property
+    def secret(self) -> SealedSecret:
+        """Its private key in PKCS #8, to be opened."""
+        return SealedSecret(
+            sealed=self.sealed,
+            context=self.seal_context(self.instance),
+            what=f"authority for attestation keys of {self.instance!r}",
+        )
 
 
 @final

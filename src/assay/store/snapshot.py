@@ -9,9 +9,11 @@ from typing import Any, Final, final
 import sqlalchemy as sa
 
 from assay.audit import GENESIS, AuditHead
+from assay.store.aik_authority import read_aik_authorities
+from assay.store.context_keys import read_context_keys
 from assay.store.engine import explained
 from assay.store.keys import read_signing_keys
-from assay.store.records import PolicyAction, SigningKeyRecord, TrustModel
+from assay.store.records import PolicyAction, SealedSecret, SigningKeyRecord, TrustModel
 from assay.store.schema import check_schema, schema_differences
 from assay.store.tables import (
     AUDIT,
@@ -122,6 +124,14 @@ class StoreSnapshot:
         with explained():
             for name in self._connection.scalars(query).all():
                 yield name, read_signing_keys(self._connection, name)
+
+    @explained()
+    def secrets(self) -> tuple[SealedSecret, ...]:
+        """What else is sealed: context keys, and authorities for attestation keys."""
+        return (
+            *(record.secret for record in read_context_keys(self._connection)),
+            *(record.secret for record in read_aik_authorities(self._connection)),
+        )
 
     def audit_lines(self) -> Iterator[bytes]:
         """Every record of the audit record, the first one first."""

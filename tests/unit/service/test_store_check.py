@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -14,7 +15,14 @@ from assay.policy import policy_hash
 from assay.service.checkup import CheckOutcome
 from assay.service.keys import KeyChest
 from assay.service.store_check import check_store
-from assay.store import SentPolicy, SigningKeyRecord, Store
+from assay.store import (
+    AikAuthorityRecord,
+    ContextKeyRecord,
+    SealedSecret,
+    SentPolicy,
+    SigningKeyRecord,
+    Store,
+)
 from assay.store.engine import create_engine
 from assay.store.tables import AUDIT, POLICY_CHANGES, REVISION
 from tests.administration import (
@@ -44,7 +52,7 @@ def store(upgraded_sqlite: str) -> Iterator[Store]:
 def _failures(store: Store, key: bytes = bytes(32)) -> dict[str, str]:
     chest = KeyChest(store=store, key_encryption_key=KeyEncryptionKey(key))
     with store.snapshot() as snapshot:
-        results = check_store(snapshot, chest.open)
+        results = check_store(snapshot, chest)
     assert [result.name for result in results] == list(_ALL[: len(results)])
     failed = [result for result in results if result.outcome is CheckOutcome.FAILED]
     assert all(result.remedy for result in failed)
@@ -109,20 +117,46 @@ def test_keys_that_another_key_sealed_are_found_and_told_once(store: Store) -> N
 
     assert set(found) == {"keys"}
     assert "did not seal it" in found["keys"]
-    assert found["keys"].endswith("(2 instances)")
+    assert found["keys"].endswith("(and 1 more)")
+
+
+class _NoKeyOfOne:
+    def open(self, instance: str, _records: Sequence[SigningKeyRecord]) -> None:
+        if instance == "one":
+            raise SettingsError("no key")
+
+    def open_secret(self, _secret: SealedSecret) -> None:
+        """Open it."""
 
 
 def test_a_key_that_nothing_can_open_is_told(store: Store) -> None:
-    def refuse(instance: str, _records: Sequence[SigningKeyRecord]) -> object:
-        if instance == "one":
-            raise SettingsError("no key")
-        return None
-
     with store.snapshot() as snapshot:
-        result = check_store(snapshot, refuse)[-1]
+        result = check_store(snapshot, _NoKeyOfOne())[-1]
 
     assert (result.outcome, result.says) == (CheckOutcome.FAILED, "no key")
     assert "restore" in result.remedy
+
+
+def test_other_secrets_are_opened_too(store: Store) -> None:
+    def kept(name: str, key: bytes) -> None:
+        context = ContextKeyRecord.seal_context(name)
+        sealed = KeyEncryptionKey(key).seal(bytes(32), context=context)
+        record = ContextKeyRecord(name=name, sealed=sealed, created_at=AT)
+        store.context_keys.add(record, outdated=AT - timedelta(days=1))
+
+    kept("good", bytes(32))
+    context = AikAuthorityRecord.seal_context("one")
+    authority = AikAuthorityRecord(
+        instance="one",
+        certificate=b"",
+        sealed=KeyEncryptionKey(bytes(32)).seal(b"key", context=context),
+        created_at=AT,
+    )
+    store.aik_authorities.add(authority)
+    assert _failures(store) == {}
+
+    kept("foreign", bytes([1] * 32))
+    assert "context key foreign" in _failures(store)["keys"]
 
 
 def test_of_another_schema_nothing_else_is_asked(store: Store, upgraded_sqlite: str) -> None:

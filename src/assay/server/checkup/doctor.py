@@ -104,10 +104,10 @@ def _keys(settings: Settings, database: CheckResult) -> CheckResult:
         )
     with (
         open_store(settings) as store,
-        key_opener(settings) as open_keys,
+        key_opener(settings) as opener,
         store.snapshot() as snapshot,
     ):
-        return check_keys(snapshot, open_keys)
+        return check_keys(snapshot, opener)
 
 
 def _check_authentication(settings: Settings) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 from assay.errors import SettingsError
 from assay.server.assembly import open_chest, open_store
 from assay.server.settings import Settings
 from assay.service.checkup import CheckResult
-from assay.service.store_check import OpenKeys, check_store
-from assay.store import SigningKeyRecord
+from assay.service.store_check import KeyOpener, check_store
+from assay.store import SealedSecret, SigningKeyRecord
 
 
 def check_database(settings: Settings) -> tuple[CheckResult, ...]:
@@ -23,21 +24,21 @@ def check_database(settings: Settings) -> tuple[CheckResult, ...]:
     """
     with (
         open_store(settings) as store,
-        key_opener(settings) as open_keys,
+        key_opener(settings) as opener,
         store.snapshot() as snapshot,
     ):
-        return check_store(snapshot, open_keys)
+        return check_store(snapshot, opener)
 
 
 @contextlib.contextmanager
-def key_opener(settings: Settings) -> Iterator[OpenKeys]:
-    """What opens signing keys; where the key-encryption key is missing, what says so."""
+def key_opener(settings: Settings) -> Iterator[KeyOpener]:
+    """What opens keys; where the key-encryption key is missing, what says so."""
     with contextlib.ExitStack() as stack:
         try:
             _check_key_file(settings)
-            found: OpenKeys = stack.enter_context(open_chest(settings, upgrade=False)).open
+            found: KeyOpener = stack.enter_context(open_chest(settings, upgrade=False))
         except SettingsError as error:
-            found = _refusing(error)
+            found = _Refusing(error)
         yield found
 
 
@@ -51,8 +52,12 @@ def _check_key_file(settings: Settings) -> None:
         )
 
 
-def _refusing(error: SettingsError) -> OpenKeys:
-    def refuse(_instance: str, _records: Sequence[SigningKeyRecord]) -> NoReturn:
-        raise error
+@dataclass(frozen=True, slots=True)
+class _Refusing:
+    error: SettingsError
 
-    return refuse
+    def open(self, _instance: str, _records: Sequence[SigningKeyRecord]) -> NoReturn:
+        raise self.error
+
+    def open_secret(self, _secret: SealedSecret) -> NoReturn:
+        raise self.error
