@@ -40,7 +40,8 @@ _OFFERED: Final = "Enabled"
 _NOT_OFFERED: Final = {
     "publicNetworkAccess": "who can reach an instance is decided by the network around this "
     "server, which cannot promise it",
-    "tpmAttestationAuthentication": "evidence of TPMs is not taken from callers who are not known",
+    "tpmAttestationAuthentication": "whether TPMs of unknown callers are attested is for this "
+    "server's operator to say, with instance.tpm_attestation_authentication",
 }
 """Properties that have to be `Enabled`, and why nothing else is taken."""
 
