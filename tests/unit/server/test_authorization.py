@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from assay.access import Grants, IssuedApiToken, Right, issue_api_token
 from assay.audit import AuditOutcome, AuditRecord, parse_line, verify_export
 from assay.encoding import JsonValue
-from assay.server.app import create_app
+from assay.server.app import create_app, routes
 from assay.server.arm.operations import ARM_OPERATIONS, ArmOperation
 from assay.server.auth.assembly import open_authorizer
 from assay.server.auth.settings import AuthSettings
@@ -42,7 +42,13 @@ from tests.administration import (
 from tests.conftest import AT
 from tests.issuers import AUDIENCE, FakeIssuer, claims, grant, issuer_key, issuer_settings, token
 from tests.management import CURRENT, PROVIDERS, SUBSCRIPTION, make_management, provider_body
-from tests.serving import call, make_administration, make_services, sgx_request
+from tests.serving import (
+    call,
+    make_administration,
+    make_services,
+    make_tpm_services,
+    sgx_request,
+)
 
 _MINE: Final = "isolated"
 _OTHERS: Final = "other"
@@ -192,6 +198,16 @@ _ARM_STATUSES: Final = {
 """Where what is asked for is not there, or must not go; 200 elsewhere."""
 
 
+_OPEN: Final = (
+    "/certs",
+    "/.well-known/openid-configuration",
+    "/health/live",
+    "/health/ready",
+    "/openapi.json",
+)
+_TPM: Final = ("/attest/Tpm", "/attest/Tpm/enroll", "/attest/Tpm/activate")
+
+
 class _Service:
     """An isolated instance that is asked about, and another, for callers of one issuer."""
 
@@ -253,6 +269,7 @@ def _served(
             instances=found.registry,
             default_instance=_MINE,
             administration=make_administration(found.store, authorizer=authorizer),
+            tpm=make_tpm_services(found.store, authorizer),
             management=make_management(
                 found.store, found.registry, authorizer=authorizer, kept=_MINE
             ),
@@ -367,8 +384,26 @@ def test_attesting_and_metadata_are_for_everybody(who: str, service: _Service) -
     credential, _ = _MATRIX[who]
 
     assert service.open("POST", f"/attest/SgxEnclave{VERSION}", credential) == 200
-    assert service.open("GET", "/certs", credential) == 200
-    assert service.open("GET", "/.well-known/openid-configuration", credential) == 200
+    assert [service.open("GET", path, credential) for path in _OPEN] == [200] * len(_OPEN)
+
+
+def test_no_route_is_left_out_of_this_table() -> None:
+    administered = {operation.path for operation in OPERATIONS}
+    tpm = {path.lower() for path in _TPM}
+
+    found = {route.path for route in routes(make_services())}
+
+    assert found == administered | tpm | {*_OPEN, "/attest/{attestation_type}"}
+
+
+@pytest.mark.parametrize("who", _MATRIX)
+def test_tpms_are_for_those_who_are_known(who: str, service: _Service) -> None:
+    credential, _ = _MATRIX[who]
+
+    for path in _TPM:
+        # What is sent is no message of a TPM, which only those who are known get to hear.
+        expected = 400 if who in _KNOWN else 401
+        assert service.open("POST", path + VERSION, credential) == expected
 
 
 @pytest.mark.parametrize("who", _MATRIX)
