@@ -140,8 +140,9 @@ def test_importing_the_client_is_quick_and_leaves_out_what_takes_long(tmp_path: 
     assert min(times) < _IMPORT_MILLISECONDS
 
 
-def test_a_users_program_passes_strict_type_checks() -> None:
-    program = FOLDER / "client_program.py"
+@pytest.mark.parametrize("name", ["client_program.py", "relying_party_program.py"])
+def test_a_users_program_passes_strict_type_checks(name: str) -> None:
+    program = FOLDER / name
 
     done = subprocess.run(  # noqa: S603  this interpreter, a fixed program
         [
