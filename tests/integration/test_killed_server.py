@@ -1,6 +1,7 @@
 """A server that is killed while owners change things: what it acknowledged is there, and no halves.
 
-`KILLS=100 pytest tests/integration/test_killed_server.py` kills it as often on each database.
+`KILLS=200 pytest --timeout=0 tests/integration/test_killed_server.py` kills it as often on each
+database.
 """
 
 from __future__ import annotations
