@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from assay.token import OwnerToken, read_owner_token
 from tests.administration import PERMIT
 from tests.conformance.javascript_client import Rows, run_rows
 from tests.servers.three_instances import MODELS, RUNTIME_DATA, Signer, ThreeInstances
@@ -304,3 +305,60 @@ def test_attest_tpm_without_a_policy(rows: Rows) -> None:
 
     assert _refusal(error) == ("RestError", 400, "Bad request")
     assert _NO_TPM_POLICY in error["message"]
+
+
+def _read_without_problems(rows: Rows, name: str) -> OwnerToken:
+    """A token that the client made and found nothing wrong with, as this server reads it."""
+    found = rows.value(f"token {name}")
+    assert found["problems"] == []
+    token = read_owner_token(found["text"])
+    assert found["body"] == (json.loads(token.payload) if token.payload else None)
+    return token
+
+
+def test_create_unsecured_attestation_token(rows: Rows) -> None:
+    token = _read_without_problems(rows, "unsecured")
+
+    assert not token.signed
+    assert token.payload == b'{"a":"b"}'
+
+
+def test_create_unsecured_empty_attestation_token(rows: Rows) -> None:
+    token = _read_without_problems(rows, "unsecured empty")
+
+    assert rows.value("token unsecured empty")["text"] == "eyJhbGciOiJub25lIn0.."
+    assert token.payload == b""
+
+
+@pytest.mark.parametrize("key", ["owner", "ec"])
+def test_create_secured_attestation_token(rows: Rows, server: ThreeInstances, key: str) -> None:
+    signer = {"owner": server.owner, "ec": server.ec_stranger}[key]
+
+    token = _read_without_problems(rows, f"secured by {key}")
+
+    assert token.certificates == (signer.certificate,)
+    assert token.payload == b'{"a":"b"}'
+
+
+def test_create_empty_secured_attestation_token(rows: Rows, server: ThreeInstances) -> None:
+    token = _read_without_problems(rows, "secured empty by owner")
+
+    assert token.certificates == (server.owner.certificate,)
+    assert token.payload == b""
+
+
+@pytest.mark.parametrize(
+    ("which", "problems"),
+    [
+        ("of now", []),
+        ("expired within the slack", []),
+        ("not yet valid within the slack", []),
+        ("expired", ["AttestationToken has expired."]),
+        ("not yet valid", ["AttestationToken is not yet valid."]),
+        ("of another issuer", ["Found issuer: issuer; expected issuer: another"]),
+        ("that the callback rejects", ["not this one"]),
+        ("changed after it was signed", ["Attestation Token is not properly signed."]),
+    ],
+)
+def test_verify_attestation_token(rows: Rows, which: str, problems: list[str]) -> None:
+    assert rows.value(f"token {which}") == problems
