@@ -23,7 +23,7 @@ from benchmarks.administration import databases, measure_administration
 from benchmarks.attestation import distinct_requests, repeating_requests
 from benchmarks.event_log import event_log_steps, log_bytes
 from benchmarks.floor import Floor, Rate, is_noisy, mean, measure, measure_floor, spread
-from benchmarks.hosting import INSTANCES, POLICIES, measure_hosting
+from benchmarks.hosting import ALGORITHM, INSTANCES, POLICIES, measure_hosting
 from benchmarks.load import run_load
 from benchmarks.policy import QUERIES, RULES, tpm_claims, tpm_policy
 from benchmarks.server import running_server
@@ -164,7 +164,8 @@ def _hosting(report: Report, platform: SimulatedPlatform, folder: Path) -> None:
     hosting = measure_hosting(folder, folder / "platform", platform)
     report.floor()
     what = (
-        f"HTTP attestation, ES256, 1 worker, {INSTANCES} instances of {POLICIES} policies in turn"
+        f"HTTP attestation, {ALGORITHM}, 1 worker, {INSTANCES} instances of {POLICIES} policies "
+        "in turn"
     )
     report.table.add_row(
         what, f"{hosting.many:,.0f}/s", f"{hosting.one:,.0f}/s of one", f"{hosting.ratio:.2f}"

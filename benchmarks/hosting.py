@@ -23,6 +23,8 @@ from benchmarks.server import running_server
 
 INSTANCES = 1000
 POLICIES = 3
+ALGORITHM = SigningAlgorithm.RS256
+"""The one that instances have unless they are told otherwise."""
 
 _TYPES = ("SgxEnclave", "OpenEnclave", "Tpm")
 _CONNECTIONS = 32
@@ -70,7 +72,7 @@ def measure_hosting(folder: Path, machine: Path, platform: SimulatedPlatform) ->
 
 def _make_instances(data: Path, machine: Path, names: Sequence[str]) -> None:
     flags = {"data_dir": str(data), "dev": True, "simulator": str(machine)}
-    options = InstanceOptions(simulator=True, token_algorithm=SigningAlgorithm.ES256)
+    options = InstanceOptions(simulator=True, token_algorithm=ALGORITHM)
     with open_chest(load_settings(environment={}, flags=flags)) as chest:
         provisioning = ProvisioningService(chest=chest, now=clock.now)
         policies = PolicyService(store=chest.store, now=clock.now)

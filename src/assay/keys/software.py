@@ -67,7 +67,11 @@ def open_key(
     plaintext = key_encryption_key.open(
         sealed, context=_context(kid, algorithm), what=f"signing key {kid}"
     )
-    private_key = load_der_private_key(plaintext, password=None)
+    # The seal has shown that it is the key which was made here: to test its primes again would cost
+    # 30 ms for each instance that is loaded.
+    private_key = load_der_private_key(
+        plaintext, password=None, unsafe_skip_rsa_key_validation=True
+    )
     if not isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise SettingsError(f"signing key {kid}: need an RSA or EC key, got another kind")
     return SigningKey(algorithm=algorithm, private_key=private_key, created_at=created_at)
