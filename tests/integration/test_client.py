@@ -28,6 +28,7 @@ from assay.client import (
     ServiceError,
     TransportError,
 )
+from assay.encoding import decode_base64url
 from assay.keys import load_key_encryption_key
 from assay.service.instance_options import InstanceOptions
 from assay.service.keys import KeyChest
@@ -35,12 +36,19 @@ from assay.service.policies import POLICY_TYPES
 from assay.service.provisioning import NewInstance, ProvisioningService
 from assay.simulator import SimulatedPlatform, save_platform
 from assay.simulator.openenclave import legacy_report
+from assay.simulator.tpm.platform import SimulatedTpm
+from assay.simulator.tpm.request import draft_v2
 from assay.store import Author, Store, TrustModel
+from assay.token import read_unverified
 from tests.administration import DENY, PERMIT, certify, ec_key, rsa_key
 from tests.clients import KINDS, Clients, clients_of, wait_for_instance
 from tests.servers.tls import tls_identity
 from tests.serving import RUNTIME_DATA, RunningServer, running_server
 
+_TPM_POLICY: Final = """version=1.2;
+configurationrules { => issueproperty(type="require_valid_aik_cert", value=false); };
+authorizationrules { => permit(); };
+issuancerules {};"""
 _MODELS: Final = {
     "aad": TrustModel.AAD,
     "isolated": TrustModel.ISOLATED,
@@ -179,6 +187,30 @@ def test_a_draft_policy_that_denies_is_a_refusal(service: _Service, clients: Cli
         service.attestation(clients, "aad").attest_sgx_enclave(service.quote, draft_policy=DENY)
 
     assert caught.value.code == "PolicyEvaluationError"
+
+
+def test_a_tpm_is_attested_in_both_legs(service: _Service, clients: Clients) -> None:
+    owner = service.administration(clients, "aad")
+    attester = service.attestation(clients, "aad")
+
+    def exchange(payload: dict[str, str]) -> dict[str, str]:
+        answer = attester.attest_tpm(json.dumps({"payload": payload}))
+        found: dict[str, str] = json.loads(answer)["payload"]
+        return found
+
+    owner.set_policy(AttestationType.TPM, _TPM_POLICY)
+    try:
+        challenge = exchange({"type": "aikcert"})
+        draft = draft_v2(
+            SimulatedTpm.create(clock.now()),
+            challenge=decode_base64url(challenge["challenge"], "challenge"),
+            service_context=challenge["service_context"],
+        )
+        report = exchange({"request": draft.sign()})["report"]
+    finally:
+        owner.reset_policy(AttestationType.TPM)
+
+    assert read_unverified(report).claims["iss"] == service.url("aad")
 
 
 @pytest.mark.parametrize(
