@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from assay.claims import Claim
 from assay.encoding import encode_base64url
 from assay.errors import UntrustedEvidenceError
 from assay.evidence.tpm.algorithms import STRONG_HASHES, HashAlgorithm
+from assay.evidence.tpm.claims import extract_tpm_claims
+from assay.evidence.tpm.documents import events_document
 from assay.evidence.tpm.evidence_verify import verify_evidence
 from assay.evidence.tpm.request_parse import parse_tpm_request
 from assay.evidence.tpm.request_verify import Binding
@@ -67,6 +70,7 @@ def test_what_the_tpm_says_of_certified_keys_is_in_their_view() -> None:
         "tpm_certify": {"name_alg": 11, "obj_attr": 0x40072}
     }
     assert evidence.other_keys_text.count('"tpm_certify"') == 1
+    assert Claim("x-ms-tpm-other-keys", evidence.other_keys_text) in extract_tpm_claims(evidence)
 
 
 def test_a_policy_of_a_certified_key_is_in_its_view() -> None:
@@ -101,3 +105,5 @@ def test_of_the_first_version_a_resumed_boot_is_told_from_the_one_before() -> No
 
     assert evidence.boot is not None
     assert evidence.boot.quote.quote.clock == FIRST_CLOCK
+    claims = {claim.type: claim.value for claim in extract_tpm_claims(evidence)}
+    assert claims["bootEvents"] == events_document(evidence.boot.log)
