@@ -106,7 +106,8 @@ def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> Js
     # Each member has its colon. One more is inside a string, or of a name that came twice, of
     # which the decoder keeps the last: only then is it worth while to look at all names. That of a
     # URL is surely inside a string, as no value begins with a slash.
-    if data.count(b":") - data.count(b"://") != members:
+    others = data.count(b":") - members
+    if others and others != data.count(b"://"):
         _check_unique(data, what)
     return value
 
