@@ -96,7 +96,7 @@ def test_a_call_may_have_no_argument() -> None:
 @pytest.mark.parametrize(
     ("rule", "column", "part"),
     [
-        ("permit();", 1, "`=> permit(...)`"),
+        ("permit();", 1, "`=> permit()`"),
         ("=> permit(1);", 11, "takes no argument"),
         ("=> permit(), deny();", 12, "one action a rule"),
         ("=> permit()", 1, "a rule ends with `;`"),
@@ -179,7 +179,9 @@ def test_a_rule_is_refused_where_it_goes_wrong(rule: str, column: int, part: str
         ("version=1.0;authorizationrules=>permit();", 1, 31, "stand in braces"),
         ("version=1.0;issuancerules", 1, 26, "stand in braces"),
         ("version=1.0;authorizationrules{}", 1, 33, "followed by `;`"),
-        ("version=1.0;authorizationrules{", 1, 32, "is not closed"),
+        ("version=1.0;authorizationrules{\n}\n", 3, 1, "; put it behind `}` in line 2"),
+        ("version=1.0\nauthorizationrules{};", 2, 1, "; put it behind `1.0` in line 1"),
+        ("version=1.0;authorizationrules{", 1, 32, "is not closed: it ends with `};`"),
         ("version=1.0;authorizationrules{issuancerules{};", 1, 32, "is not closed"),
         ("version=1.0;authorizationrules{};}", 1, 34, "expected a section"),
         ("version=1.0;issuancerules{};issuancerules{};", 1, 29, "second one"),
