@@ -24,7 +24,8 @@ _SHOWN_TOKEN: Final = 40
 _WRITTEN: Final = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 """Names of claims and the like; bounded, since it is looked for at every problem."""
 
-_QUOTES: Final = 'strings stand in double quotes, `"`'
+_QUOTES: Final = "strings stand in double quotes, integers are decimal digits"
+_ENDS: Final = frozenset({TokenKind.PUNCTUATION, TokenKind.END})
 _NUMBERS: Final = frozenset({TokenKind.INTEGER, TokenKind.DECIMAL})
 
 
@@ -156,7 +157,7 @@ class Cursor:
         if "\n" in before.text or "\r" in before.text:
             line, _ = self.source.position(before.start)
             return f"the string that opens at line {line} runs over a line end: is it closed?"
-        if token.start == before.span.end and token.kind is not TokenKind.END:
+        if token.start == before.span.end and token.kind not in _ENDS:
             return 'inside a string `"` is written `\\"`'
         return ""
 

@@ -31,6 +31,7 @@ _FOREIGN_CONDITIONS: Final = {
     "not": "NOT EXISTS is AD FS claim-rule syntax; version 1.2 writes `![...]`",
     "count": "COUNT is AD FS claim-rule syntax and has no counterpart",
     "if": "there is no `if`; a rule starts with its conditions",
+    "else": "there is no `else`; every rule whose conditions hold runs",
 }
 _ARGUMENTS: Final = {
     FunctionName.JMES_PATH: "json, query",
@@ -43,14 +44,20 @@ _ARGUMENTS: Final = {
 _PARAMETERS_OF_ADFS: Final = frozenset({"store", "types", "query", "param"})
 _CONJUNCTION: Final = "conditions are joined with `&&`"
 _NO_OR: Final = "there is no `or`; write one rule for each alternative"
+_INSIDE: Final = "the value is tested inside the brackets: `[type==..., value==...]`"
+_NAME_FIRST: Final = "a name stands before its condition: `c:[...]`"
 _ARROWS: Final = {
     "[": _CONJUNCTION,
     "!": _CONJUNCTION,
     ",": _CONJUNCTION,
     "and": _CONJUNCTION,
     "or": _NO_OR,
+    ".": _INSIDE,
+    ":": _NAME_FIRST,
+    "as": _NAME_FIRST,
 }
 _AFTER_CONDITIONS: Final = frozenset({"=>", "&&", ";", "}", ""})
+_BACKWARDS: Final = {"<": "write `<=`", "!": "write `!=`"}
 _COMPARISONS: Final = "the comparisons are ==, !=, <, <=, > and >="
 _OPERATORS_IN_TWO: Final = {
     ("==", "="): "write `==`",
@@ -138,6 +145,8 @@ def rule_start(token: Token, following: Token) -> str:
         return f"write `=> {called(token.text)}`: the arrow is needed even without conditions"
     if token.text in _PROPERTIES:
         return f"a condition stands in brackets: `[{token.text}...]`"
+    if following.text == ".":
+        return _INSIDE
     known = _FOREIGN_CONDITIONS.get(token.text.lower())
     if known is None and following.text == "[":
         return f"a name is followed by `:`; write `{token.text}:[...]`"
@@ -173,6 +182,8 @@ def arrow(token: Token, following: Token) -> str:
     """Something stands after a condition."""
     if token.text == "=" and following.text == ">":
         return "write `=>` in one piece"
+    if token.text == "=" and following.text == "&gt;":
+        return "the text is HTML-escaped; write `=>`"
     return _ARROWS.get(token.text.lower(), "")
 
 
@@ -185,6 +196,9 @@ def property_test(token: Token, before: Token, written: str) -> str:
         return 'the property stands on the left, as in type=="name"'
     if token.text in _FUNCTIONS:
         return "a function stands on the right of a comparison, or in an action"
+    own = written.removeprefix(f"{token.text}.")
+    if own != written and own in _PROPERTIES:
+        return f"a condition tests the claims that it looks for: write `{own}`"
     if token.kind is TokenKind.WORD:
         return f'{_NO_PROPERTY}; a claim called {written} has type=="{written}"'
     return _ELSEWHERE.get(token.text, _NO_PROPERTY)
@@ -200,8 +214,8 @@ def comparison(token: Token, following: Token) -> str:
         return "there are no lists; write one rule for each alternative"
     if token.text != "=":
         return _COMPARISONS
-    if following.text == "<":
-        return "write `<=`"
+    if following.text in _BACKWARDS:
+        return _BACKWARDS[following.text]
     return "`=` assigns; a condition compares with `==`"
 
 
@@ -218,6 +232,8 @@ def value(token: Token, before: Token, written: str) -> str:
         return _TRAILING_COMMA
     if token.text == "[":
         return 'there are no arrays; version 1.2 reads one from JSON: JsonToClaimValue("[1,2]")'
+    if token.text == "!":
+        return "version 1.2 negates with NegateBool(boolean)"
     return _OPERATORS_IN_TWO.get((before.text, token.text), _VALUES)
 
 
@@ -267,6 +283,8 @@ def assignment(token: Token, before: Token, following: Token) -> str:
         return _TRAILING_COMMA
     if token.text in _PARAMETERS_OF_ADFS:
         return f"{token.text}= is AD FS claim-rule syntax; claims come from the evidence alone"
+    if token.kind is TokenKind.WORD and following.text == "=":
+        return f'write type="{token.text}", value=...'
     if token.kind is TokenKind.WORD and following.text == ")":
         return f"to copy a claim, write claim={token.text}"
     return NEW_CLAIM
@@ -276,4 +294,5 @@ def claim_end(token: Token, *, copies: bool) -> str:
     """Something stands after the claim of an action."""
     if copies:
         return "claim= takes a name and nothing else; a new claim has type=..., value=..."
-    return "assignments are separated by commas" if token.text in _PROPERTIES else ""
+    separated = token.text in _PROPERTIES or token.text == ";"
+    return "assignments are separated by commas" if separated else ""

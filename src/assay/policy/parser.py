@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from assay.policy import hints, syntax
-from assay.policy.cursor import Cursor, UnexpectedTokenError
+from assay.policy.cursor import Cursor, UnexpectedTokenError, shown
 from assay.policy.source import PolicyProblem, Source
 from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
 from assay.policy.tokens import Token, TokenKind, string_value
@@ -84,6 +84,11 @@ class _Parser:
         token = self.cursor.current
         if token.kind is not TokenKind.DECIMAL:
             hint = "the version is a bare number such as 1.0"
+            if token.text.startswith("'"):
+                # Not that strings stand in other quotes.
+                self.cursor.report(
+                    token.span, "a version, major.minor", f"got {shown(token)}", hint
+                )
             raise self.cursor.unexpected("a version, major.minor", hint)
         self.cursor.advance()
         if not self.cursor.accept(";"):

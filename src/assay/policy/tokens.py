@@ -59,6 +59,7 @@ _PATTERN: Final = re.compile(
         | \$\{[^{}"\r\n]{1,60}\} | \{\{[^{}"\r\n]{1,60}\}\} | %[A-Za-z_][A-Za-z0-9_]{0,60}%
         | \#[^\r\n]*+
         | '[^'\r\n]*+'
+        | ```[^`\r\n]*+
         | &(?:amp|lt|gt|quot);
         | \\[rnt]
         | ".*+
@@ -113,6 +114,7 @@ _HINTS: Final = (
     ("{{", _PLACEHOLDER),
     ("@", "@RuleName is AD FS claim-rule syntax; describe a rule in a comment, `//`"),
     ("$", "names with `$` are claim types and stand in strings"),
+    ("```", "this is a fence of Markdown; leave it out"),
     ("`", 'strings stand in double quotes, `"`'),
 )
 

@@ -169,6 +169,7 @@ def test_a_rule_is_refused_where_it_goes_wrong(rule: str, column: int, part: str
         ("version==1.0;", 1, 8, "one `=`"),
         ('version="1.0";', 1, 9, "bare number"),
         ("version=1;", 1, 9, "major.minor"),
+        ("version='1.0';", 1, 9, "bare number"),
         ("version=1.0.0;", 1, 12, "two numbers"),
         ("version=1.0\nauthorizationrules{};", 2, 1, "ends with `;`"),
         ("version=1.0", 1, 12, "ends with `;`"),
