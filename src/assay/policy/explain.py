@@ -119,7 +119,7 @@ def trace(program: Program, incoming: Iterable[Claim], *, decided: bool) -> tupl
     Raises:
         PolicyEvaluationError: As the evaluation itself.
     """
-    replay = _Replay(program, incoming)
+    replay = _Replay(program, incoming, None)
     sections = [(SectionName.AUTHORIZATION, program.authorization)]
     if decided:
         sections.append((SectionName.ISSUANCE, program.issuance))
@@ -134,15 +134,21 @@ def reasons(
     Where the rule with `index` decided, its record. Where none did, the records of all rules
     with permit(), the one that lacks least first.
     """
-    replay = _Replay(program, incoming)
+    deciding = {
+        rule.index: rule
+        for rule in program.authorization
+        if rule.index == index or (index is None and rule.node.action.name is ActionName.PERMIT)
+    }
+    conditions = (condition for rule in deciding.values() for condition in rule.node.conditions)
+    replay = _Replay(program, incoming, frozenset(map(literal_type, conditions)))
     records = []
     for rule in program.authorization:
-        if rule.index == index:
-            return (replay.record(SectionName.AUTHORIZATION, rule),)
-        if index is None and rule.node.action.name is ActionName.PERMIT:
+        if rule.index in deciding:
             records.append(replay.record(SectionName.AUTHORIZATION, rule))
         else:
             replay.step(rule)
+        if rule.index == index:
+            break
     return tuple(sorted(records, key=lambda record: len(record.needs)))
 
 
@@ -169,14 +175,19 @@ def sentence(records: Sequence[RuleRecord]) -> str:
 class _Replay:
     """An evaluation run again, rule by rule, with questions asked in between."""
 
-    def __init__(self, program: Program, incoming: Iterable[Claim]) -> None:
+    def __init__(
+        self, program: Program, incoming: Iterable[Claim], asked: frozenset[str | None] | None
+    ) -> None:
         claims = tuple(incoming)
         self._program = program
         self._source = program.source
         self._run = program.start(claims)
         self._incoming = frozenset(claim.type for claim in claims)
         self._added: dict[str, str] = {}
-        """For each claim type, the first rule before that adds such claims, in words."""
+        """For each claim type, the first rule before that adds such claims, in words; without
+        words where nobody asks."""
+        self._asked = asked
+        """The claim types that the rules to be recorded ask for; `None` where all are recorded."""
         self._accounts = _ACCOUNTS
         self._suggestions = _SUGGESTIONS
         # Questions have steps of their own: the run must end as it did when nobody asked.
@@ -196,8 +207,9 @@ class _Replay:
         """Run `rule`."""
         name = _made(rule.node.action)
         if name is not None and name not in self._added:
+            asked = self._asked is None or name in self._asked
             # Before it runs, as for a record.
-            self._added[name] = self._account(rule)
+            self._added[name] = self._account(rule) if asked else ""
         run_rules((rule,), self._run, self._source)
 
     def _account(self, rule: CompiledRule) -> str:
