@@ -17,7 +17,7 @@ from assay.claims import Claim, ClaimIssuer, ClaimValue, ValueType
 from assay.claims.model import value_type_of
 from assay.policy import syntax
 from assay.policy.compile import CompiledRule, Program, is_type_test, literal_type, run_rules
-from assay.policy.hints import meant
+from assay.policy.hints import claim_meant
 from assay.policy.meter import MAX_STEPS, OutOfStepsError
 from assay.policy.source import PolicyEvaluationError, Source, Span, printable
 from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
@@ -301,7 +301,7 @@ class _Replay:
         near = ""
         if self._suggestions:
             self._suggestions -= 1
-            near = meant(name, self._incoming)
+            near = claim_meant(name, self._incoming)
         return "the evidence has no such claim" + (f" ({near})" if near else "")
 
 
@@ -340,6 +340,8 @@ def _remark(claim: Claim, condition: syntax.Condition) -> str:
     ordered = any(test.operator not in _EQUALITIES for test in condition.tests[:_SHOWN_TESTS])
     if ordered and types != {ValueType.INTEGER}:
         return "only integers are ordered"
+    if claim.value == "null" and claim.issuer is ClaimIssuer.POLICY:
+        return "JmesPath() gives this where it finds nothing"
     for wanted in literals:
         if claim.issuer is ClaimIssuer.POLICY and claim.value == _json(wanted):
             return "this is JSON text: JsonToClaimValue() takes the value out of it"

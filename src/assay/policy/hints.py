@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Collection
 from typing import Final
 
+from assay.claims.names import DEPRECATED_NAMES
 from assay.policy.syntax import ActionName, FunctionName, PropertyName, SectionName
 from assay.policy.tokens import Token, TokenKind
 
@@ -24,6 +25,8 @@ _ACTIONS: Final = tuple(name.value for name in ActionName)
 _WITHOUT_CLAIM: Final = frozenset({ActionName.PERMIT.value, ActionName.DENY.value})
 _PROPERTIES: Final = frozenset(name.value for name in PropertyName)
 _FUNCTIONS: Final = tuple(name.value for name in FunctionName)
+_SUCCESSORS: Final = {old.removeprefix("$"): new for new, old in DEPRECATED_NAMES.items()}
+"""Names of tokens that policies make, for the claims that the service gives to policies."""
 _BOOLEANS: Final = frozenset({"true", "false"})
 
 _FOREIGN_CONDITIONS: Final = {
@@ -101,6 +104,14 @@ def meant(word: str, choices: Collection[str]) -> str:
     if near.lower() == word.lower():
         return f"upper and lower case matter: write `{near}`"
     return f"did you mean `{near}`?"
+
+
+def claim_meant(name: str, choices: Collection[str]) -> str:
+    """A hint for the misspelled name of a claim: no deprecated one, unless it looks like one."""
+    successor = _SUCCESSORS.get(name)
+    if successor in choices:
+        return f"did you mean `{successor}`?"
+    return meant(name, [one for one in choices if name[:1] == "$" or one[:1] != "$"])
 
 
 # --- the frame ---

@@ -153,6 +153,10 @@ def test_a_decision_is_explained_by_its_rule_and_claims(rules: str, sentence: st
             ),
         ),
         (
+            '=> add(type="x", value=JmesPath("{}", "y")); [type=="x", value=="a"] => permit();',
+            'x == "a", the policy set it to "null" (JmesPath() gives this where it finds nothing)',
+        ),
+        (
             'c:[type=="svn"] && [type=="many", value>c.value, value<c.value] => permit();',
             "many > c.value (3) and < c.value (3), the evidence has 0, 1, 2, …",
         ),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assay.policy import PolicySyntaxError, compile_policy
-from assay.policy.hints import meant, suggestion
+from assay.policy.hints import claim_meant, meant, suggestion
 
 
 def first_message(text: str) -> str:
@@ -21,6 +21,16 @@ def test_misspelled_words_have_a_suggestion() -> None:
     assert meant("isue", choices) == "did you mean `issue`?"
     assert meant("VALUETYPE", choices) == "upper and lower case matter: write `valueType`"
     assert meant("zzz", choices) == ""
+
+
+def test_a_claim_is_not_taken_for_a_deprecated_one() -> None:
+    known = ["$svn", "$sgx-mrsigner", "x-ms-sgx-svn", "x-ms-sgx-mrsigner"]
+
+    assert claim_meant("svn", known) == "did you mean `x-ms-sgx-svn`?"
+    assert claim_meant("svn", ["$svn"]) == ""
+    assert claim_meant("sgx-mrsinger", known) == "did you mean `x-ms-sgx-mrsigner`?"
+    assert claim_meant("$sgx-mrsinger", known) == "did you mean `$sgx-mrsigner`?"
+    assert claim_meant("", known) == ""
 
 
 def test_a_suggestion_does_not_depend_on_the_order_of_the_choices() -> None:

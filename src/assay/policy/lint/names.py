@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from assay.claims import ClaimIssuer, ClaimValue, ValueType
 from assay.claims.model import value_type_of
-from assay.claims.names import DEPRECATED_NAMES, ClaimName, Where
+from assay.claims.names import ClaimName, Where
 from assay.policy import syntax
-from assay.policy.hints import meant
+from assay.policy.hints import claim_meant, meant
 from assay.policy.lint.subject import (
     LintFinding,
     PlacedRule,
@@ -71,20 +71,12 @@ def _name(
     if known is not None and (known.incoming or made):
         yield from _types(subject, condition, known)
     elif not (made or _asks_client(condition)):
-        hint = _probable(subject.claims, name)
+        incoming = [claim.name for claim in subject.claims.values() if claim.incoming]
+        hint = claim_meant(name, incoming)
         message = f"no rule and no {subject.attestation_type} evidence makes the claim {name}"
         yield subject.finding(
             "unknown-claim", Severity.WARNING, span, message + (f"; {hint}" if hint else "")
         )
-
-
-def _probable(claims: Mapping[str, ClaimName], name: str) -> str:
-    """A hint which claim was meant: no deprecated one, unless the policy has such names."""
-    for current, deprecated in DEPRECATED_NAMES.items():
-        if current in claims and deprecated == f"${name}":
-            return f"did you mean `{current}`?"
-    incoming = [claim.name for claim in claims.values() if claim.incoming]
-    return meant(name, [one for one in incoming if one[0] == name[:1] or one[0] != "$"])
 
 
 def _tests_issuer(condition: syntax.Condition) -> bool:
