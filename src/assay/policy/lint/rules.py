@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from assay.claims import ClaimIssuer, ValueType
+from assay.claims import ClaimIssuer, ClaimValue, ValueType
 from assay.claims.model import value_type_of
 from assay.policy import syntax
 from assay.policy.functions import in_range
@@ -88,6 +88,7 @@ def _condition(
     if condition.negated and named and any(True for _ in literal_tests(condition)):
         message = f"this also holds where there is no claim {named[0]}"
         yield subject.finding("negation-open", Severity.WARNING, condition.span, message)
+    yield from _contradiction(subject, condition)
     for test in condition.tests:
         yield from _impossible(subject, test)
         if test.operator in _ORDERINGS and not _can_be_ordered(test):
@@ -95,6 +96,21 @@ def _condition(
             yield subject.finding("ordering-type", Severity.ERROR, test.span, message)
     if named is not None:
         yield from _use_before_add(subject, rule, *named)
+
+
+def _contradiction(subject: Subject, condition: syntax.Condition) -> Iterator[LintFinding]:
+    wanted: dict[PropertyName, tuple[ValueType, ClaimValue]] = {}
+    for test in condition.tests:
+        literal = test.expression
+        if test.operator is not Operator.EQUAL or not isinstance(literal, syntax.Literal):
+            continue
+        value = (value_type_of(literal.value), literal.value)
+        if wanted.setdefault(test.property, value) != value:
+            message = (
+                f"no claim has this {test.property} and the one before, too; "
+                "write one rule for each alternative"
+            )
+            yield subject.finding("impossible-test", Severity.ERROR, test.span, message)
 
 
 def _impossible(subject: Subject, test: syntax.PropertyTest) -> Iterator[LintFinding]:

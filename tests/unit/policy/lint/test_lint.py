@@ -63,6 +63,11 @@ AUTHORIZATION = [
     ),
     (
         "impossible-test",
+        '[type=="x-ms-sgx-svn", value==2, value==3] => permit();',
+        '[type=="x-ms-sgx-svn", value==2, type=="x-ms-sgx-svn", value>=1] => permit();',
+    ),
+    (
+        "impossible-test",
         "[type==7, value==1] => permit();",
         'c:[type=="x-ms-attestation-type"] && [type==c.value, value==1] => permit();',
     ),
@@ -332,6 +337,10 @@ def test_a_claim_that_is_not_deprecated_is_suggested(name: str, hint: str) -> No
         (
             '[type=="x-ms-sgx-ehd", valueType=="int"] => permit();',
             'no claim has the valueType "int"; there are Boolean, Integer, String',
+        ),
+        (
+            '[type=="x-ms-sgx-svn", value==2, value==3] => permit();',
+            "no claim has this value and the one before, too; write one rule for each alternative",
         ),
         ("[type==true] => permit();", 'no claim has the type true; write "true"'),
     ],
