@@ -134,7 +134,7 @@ class Cursor:
             self.stop()
 
     def place_behind(self) -> str:
-        """Where a `;` is missing that the line before the current token lacks."""
+        """For the end of a hint: where a missing `;` belongs, if on a line before."""
         before = self.previous
         line, _ = self.source.position(before.start)
         if line == self.source.position(self.current.start)[0]:
