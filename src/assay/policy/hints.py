@@ -301,9 +301,11 @@ def assignment(token: Token, before: Token, following: Token) -> str:
     return NEW_CLAIM
 
 
-def claim_end(token: Token, *, copies: bool) -> str:
+def claim_end(token: Token, following: Token, *, copies: bool) -> str:
     """Something stands after the claim of an action."""
+    if token.text == ";" and following.text not in _PROPERTIES:
+        return "a `)` is missing"
     if copies:
         return "claim= takes a name and nothing else; a new claim has type=..., value=..."
-    separated = token.text in _PROPERTIES or token.text == ";"
+    separated = token.text == ";" or token.text in _PROPERTIES
     return "assignments are separated by commas" if separated else ""

@@ -372,7 +372,7 @@ class _Parser:
             if not self.cursor.accept(")"):
                 copies = isinstance(claim, syntax.ClaimCopy)
                 expected = "`)`" if copies else "`,` or `)`"
-                hint = hints.claim_end(self.cursor.current, copies=copies)
+                hint = hints.claim_end(self.cursor.current, self.cursor.ahead(), copies=copies)
                 raise self.cursor.unexpected(expected, hint)
         return syntax.Action(name=name, claim=claim, span=self.cursor.span_from(token.start))
 
