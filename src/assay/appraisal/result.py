@@ -108,7 +108,7 @@ class PolicyOutcome(msgspec.Struct, frozen=True, kw_only=True):
     def explanation(self) -> str:
         """One sentence; empty where no policy was asked."""
         if self.error is not None:
-            return self.error
+            return f"the policy failed at {self.error}"
         return "" if self.evaluation is None else self.evaluation.explanation
 
 

@@ -36,7 +36,12 @@ def read_policy_file(file: Path) -> CompiledPolicy:
     try:
         return compile_policy(read_text(file))
     except PolicySyntaxError as error:
-        raise PolicyError(f"{file} is not a policy\n{error}") from error
+        raise not_a_policy(file, error) from error
+
+
+def not_a_policy(file: Path, error: PolicySyntaxError) -> PolicyError:
+    """The error of a file whose text is no policy."""
+    return PolicyError(f"{file} is not a policy\n{error}")
 
 
 def read_claims_file(file: Path) -> tuple[Claim, ...]:

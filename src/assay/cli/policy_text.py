@@ -38,6 +38,12 @@ def show_count(answer: Answer, findings: Sequence[LintFinding], files: int) -> N
     answer.line(f"{', '.join(found) or 'nothing found'} in {_several(files, 'file')}")
 
 
+def show_unchecked() -> None:
+    """Where nothing was found without a type: that the usual mistake was not looked for."""
+    text = "names and types of claims are not checked without --type"
+    Answer(stderr=True).line((text, DIM))
+
+
 def findings_report(findings: Iterable[LintFinding]) -> list[JsonValue]:
     """Findings as JSON objects."""
     return [

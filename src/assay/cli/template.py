@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.cli.input_file import write_output
-from assay.cli.policy_file import FIXTURE_SUFFIX
+from assay.cli.policy_file import FIXTURE_SUFFIX, POLICY_SUFFIX
 from assay.errors import RequestError
 from assay.policy.gallery import TEMPLATES, Template
 
@@ -41,14 +41,15 @@ def write_template(template: Template, file: Path) -> dict[str, str]:
     """Write the policy to `file` and its fixture beside it; where both went.
 
     Raises:
-        RequestError: A file is there already, or cannot be written.
+        RequestError: The name is no policy's, a file is there already, or cannot be written.
     """
     fixture = file.with_suffix(FIXTURE_SUFFIX)
-    if fixture == file:
+    if file.suffix != POLICY_SUFFIX:
+        # `assay policy test` finds no other.
         raise RequestError(f"--out: expected a name such as {file.stem}.policy, got {file.name}")
     for path in (file, fixture):
         if path.exists():
-            raise RequestError(f"--out: {path} is there already")
+            raise RequestError(f"--out: {path} is there already; choose another name")
     write_output(file, template.policy.encode())
     write_output(fixture, template.fixture.encode())
     return {"policy": str(file), "fixture": str(fixture)}

@@ -89,9 +89,8 @@ class _Checker:
             span = Span(action.span.start, action.span.start + len(action.name))
             homes = [name for name in SectionName if action.name in _ALLOWED[name]]
             hint = f"{action.name}() belongs in {' or '.join(homes)}"
-            yield self._problem(
-                span, f"one of {allowed} in {section}", f"got {action.name}()", hint
-            )
+            wanted = f"one of {allowed}" if len(_ALLOWED[section]) > 1 else allowed
+            yield self._problem(span, f"{wanted} in {section}", f"got {action.name}()", hint)
         if isinstance(action.claim, syntax.ClaimCopy):
             yield from self._name(action.claim.identifier, bound)
         elif isinstance(action.claim, syntax.NewClaim):
@@ -156,7 +155,8 @@ class _Checker:
         if self._version in _WITHOUT_FUNCTIONS:
             yield self._too_old(span, "version 1.2 for functions", Version.V1_2)
         if len(call.arguments) != ARITIES[function]:
-            wanted = f"{ARITIES[function]} argument(s) of {function}"
+            plural = "" if ARITIES[function] == 1 else "s"
+            wanted = f"{ARITIES[function]} argument{plural} of {function}"
             got = f"got {len(call.arguments)}"
             yield self._problem(span, wanted, got, hints.arity(function))
 

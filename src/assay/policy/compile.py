@@ -390,7 +390,10 @@ class _Action:
         raise self._source.failure(self._action.span, reason)
 
     def _refuse_read_only(self) -> Exception:
-        reason = "a read-only value can be tested and added, but not issued"
+        reason = (
+            "a read-only value can be tested and added, but not issued; "
+            "issue one of your own under a condition that tests it"
+        )
         return self._source.failure(self._action.span, reason)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from assay.policy.source import PolicyProblem, Source, Span, printable
@@ -19,6 +20,13 @@ MAX_PROBLEMS: Final = 50
 
 _SHOWN_TOKEN: Final = 40
 """Longer tokens are shortened in messages."""
+
+_WRITTEN: Final = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
+"""Names of claims and the like; bounded, since it is looked for at every problem."""
+
+_QUOTES: Final = "strings stand in double quotes, integers are decimal digits"
+_ENDS: Final = frozenset({TokenKind.PUNCTUATION, TokenKind.END})
+_NUMBERS: Final = frozenset({TokenKind.INTEGER, TokenKind.DECIMAL})
 
 
 class UnexpectedTokenError(Exception):
@@ -56,6 +64,12 @@ class Cursor:
     def at_end(self) -> bool:
         """Whether nothing is left."""
         return self._index == self._last
+
+    @property
+    def written(self) -> str:
+        """What an author who forgot the quotes took for one word, from the current token on."""
+        match = _WRITTEN.match(self.source.text, self.current.start)
+        return self.current.text if match is None else match.group()
 
     def ahead(self, distance: int = 1) -> Token:
         """The token `distance` after the current one; the end token past the end."""
@@ -119,6 +133,14 @@ class Cursor:
         if len(self.problems) >= MAX_PROBLEMS:
             self.stop()
 
+    def place_behind(self) -> str:
+        """For the end of a hint: where a missing `;` belongs, if on a line before."""
+        before = self.previous
+        line, _ = self.source.position(before.start)
+        if line == self.source.position(self.current.start)[0]:
+            return ""
+        return f"; put it behind {shown(before)} in line {line}"
+
     def stop(self) -> None:
         """Go to the end: what is left is not read, nor are its problems recorded."""
         self._index = self._last
@@ -126,6 +148,8 @@ class Cursor:
 
     def _string_hint(self, token: Token) -> str:
         before = self.previous
+        if before.kind in _NUMBERS and token.kind is TokenKind.WORD:
+            return _QUOTES if token.start == before.span.end else ""
         if before.kind is not TokenKind.STRING:
             return ""
         if TYPOGRAPHIC_QUOTES.intersection(before.text):
@@ -133,7 +157,7 @@ class Cursor:
         if "\n" in before.text or "\r" in before.text:
             line, _ = self.source.position(before.start)
             return f"the string that opens at line {line} runs over a line end: is it closed?"
-        if token.start == before.span.end and token.kind is not TokenKind.END:
+        if token.start == before.span.end and token.kind not in _ENDS:
             return 'inside a string `"` is written `\\"`'
         return ""
 

@@ -161,7 +161,7 @@ class CompiledPolicy:
             settings[name] = values[0]
             setting = SETTINGS.get(name)
             if setting is not None and not setting.fits(values[0]):
-                raise self._unfit(name, f"{setting.expected} is expected, got {values[0]!r}")
+                raise self._unfit(name, setting.complaint(values[0]))
         return settings
 
     def _unfit(self, name: str, reason: str) -> PolicyEvaluationError:

@@ -7,18 +7,23 @@ saw, and an evaluation that nobody asks about costs nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
-from assay.claims import Claim, ClaimIssuer, ClaimValue
+from assay.claims import Claim, ClaimIssuer, ClaimValue, ValueType
+from assay.claims.model import value_type_of
 from assay.policy import syntax
 from assay.policy.compile import CompiledRule, Program, is_type_test, literal_type, run_rules
-from assay.policy.hints import meant
+from assay.policy.hints import claim_meant
 from assay.policy.meter import MAX_STEPS, OutOfStepsError
 from assay.policy.source import PolicyEvaluationError, Source, Span, printable
-from assay.policy.syntax import ActionName, PropertyName, SectionName
+from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
 
+_EQUALITIES: Final = frozenset({Operator.EQUAL, Operator.NOT_EQUAL})
+_UNBOUND: Final[Mapping[str, Sequence[Claim]]] = MappingProxyType({})
 _SHOWN_RULE: Final = 2_000
 _SHOWN_STRING: Final = 70
 _SHOWN_NAME: Final = 200
@@ -27,6 +32,9 @@ _SHOWN_VALUES: Final = 3
 _SHOWN_CONDITIONS: Final = 3
 _KEPT_CLAIMS: Final = 16
 """Of what a condition looked at: thousands of rules can look at thousands of claims."""
+
+_ACCOUNTS: Final = 32
+"""How many rules that add claims are asked why they did not: it costs as much as running them."""
 
 _SUGGESTIONS: Final = 32
 """How many names are compared with those of the evidence: it costs as much as running rules."""
@@ -111,7 +119,7 @@ def trace(program: Program, incoming: Iterable[Claim], *, decided: bool) -> tupl
     Raises:
         PolicyEvaluationError: As the evaluation itself.
     """
-    replay = _Replay(program, incoming)
+    replay = _Replay(program, incoming, None)
     sections = [(SectionName.AUTHORIZATION, program.authorization)]
     if decided:
         sections.append((SectionName.ISSUANCE, program.issuance))
@@ -126,15 +134,21 @@ def reasons(
     Where the rule with `index` decided, its record. Where none did, the records of all rules
     with permit(), the one that lacks least first.
     """
-    replay = _Replay(program, incoming)
+    deciding = {
+        rule.index: rule
+        for rule in program.authorization
+        if rule.index == index or (index is None and rule.node.action.name is ActionName.PERMIT)
+    }
+    conditions = (condition for rule in deciding.values() for condition in rule.node.conditions)
+    replay = _Replay(program, incoming, frozenset(map(literal_type, conditions)))
     records = []
     for rule in program.authorization:
-        if rule.index == index:
-            return (replay.record(SectionName.AUTHORIZATION, rule),)
-        if index is None and rule.node.action.name is ActionName.PERMIT:
+        if rule.index in deciding:
             records.append(replay.record(SectionName.AUTHORIZATION, rule))
         else:
             replay.step(rule)
+        if rule.index == index:
+            break
     return tuple(sorted(records, key=lambda record: len(record.needs)))
 
 
@@ -161,28 +175,62 @@ def sentence(records: Sequence[RuleRecord]) -> str:
 class _Replay:
     """An evaluation run again, rule by rule, with questions asked in between."""
 
-    def __init__(self, program: Program, incoming: Iterable[Claim]) -> None:
+    def __init__(
+        self, program: Program, incoming: Iterable[Claim], asked: frozenset[str | None] | None
+    ) -> None:
         claims = tuple(incoming)
         self._program = program
         self._source = program.source
         self._run = program.start(claims)
         self._incoming = frozenset(claim.type for claim in claims)
         self._added: dict[str, str] = {}
-        """For each claim type, the first rule before that adds such claims, in words."""
+        """For each claim type, the first rule before that adds such claims, in words; without
+        words where nobody asks."""
+        self._asked = asked
+        """The claim types that the rules to be recorded ask for; `None` where all are recorded."""
+        self._accounts = _ACCOUNTS
         self._suggestions = _SUGGESTIONS
         # Questions have steps of their own: the run must end as it did when nobody asked.
         self._spare = MAX_STEPS
 
+    @cached_property
+    def _makers(self) -> Mapping[str, int]:
+        """For each claim type that a rule makes, the line of the first such rule."""
+        makers: dict[str, int] = {}
+        for rule in self._program.authorization + self._program.issuance:
+            name = _made(rule.node.action)
+            if name is not None and name not in makers:
+                makers[name], _ = self._source.position(rule.node.span.start)
+        return makers
+
     def step(self, rule: CompiledRule) -> None:
         """Run `rule`."""
-        run_rules((rule,), self._run, self._source)
         name = _made(rule.node.action)
         if name is not None and name not in self._added:
-            line, _ = self._source.position(rule.node.span.start)
-            shown = rule.node.conditions[:_SHOWN_CONDITIONS]
-            wanted = [_stated(condition, self._source) for condition in shown]
-            given = _listed(wanted, len(rule.node.conditions))
-            self._added[name] = f"which the rule at line {line} adds given {given}"
+            asked = self._asked is None or name in self._asked
+            # Before it runs, as for a record.
+            self._added[name] = self._account(rule) if asked else ""
+        run_rules((rule,), self._run, self._source)
+
+    def _account(self, rule: CompiledRule) -> str:
+        """Why there may be no claim that `rule` makes."""
+        line, _ = self._source.position(rule.node.span.start)
+        conditions = rule.node.conditions
+        if conditions and not self._accounts:
+            wanted = [_stated(condition, self._source) for condition in conditions[:_SHOWN_TESTS]]
+            return f"which the rule at line {line} adds given {_joined(wanted, len(conditions))}"
+        self._accounts -= bool(conditions)
+        failed = [record for record in self._conditions(rule) if not record.held]
+        if not failed:
+            return f"for which the rule at line {line} found no value"
+        needs = [
+            record.expected
+            # Accounts in accounts would grow without end.
+            if record.claim_type in self._added and not record.claims
+            else f"{record.expected} ({record.actual})"
+            for record in failed[:_SHOWN_CONDITIONS]
+        ]
+        return f"which the rule at line {line} adds given {_joined(needs, len(failed))}"
 
     def record(self, section: SectionName, rule: CompiledRule) -> RuleRecord:
         """Run `rule` and note what became of it."""
@@ -198,6 +246,7 @@ class _Replay:
 
     def _conditions(self, rule: CompiledRule) -> Iterator[ConditionRecord]:
         met: list[Sequence[Claim]] = []
+        bound: dict[str, Sequence[Claim]] = {}
         steps = self._run.steps
         failed = False
         for condition, matches in zip(rule.node.conditions, rule.conditions, strict=True):
@@ -212,11 +261,16 @@ class _Replay:
                 self._spare = max(0, self._run.steps)
             failed = failed or claims is None
             met.append(() if claims is None else claims)
-            yield self._condition(condition, claims)
+            yield self._condition(condition, claims, bound)
+            if condition.identifier is not None:
+                bound[condition.identifier.name] = met[-1]
         self._run.steps = steps
 
     def _condition(
-        self, condition: syntax.Condition, matched: Sequence[Claim] | None
+        self,
+        condition: syntax.Condition,
+        matched: Sequence[Claim] | None,
+        bound: Mapping[str, Sequence[Claim]],
     ) -> ConditionRecord:
         name = literal_type(condition)
         claims: Sequence[Claim] = () if matched is None else matched
@@ -226,13 +280,14 @@ class _Replay:
             there = condition.negated is (matched is None)
             actual = "there is one" if there else "there is none"
         elif looked_at:
-            actual = _present(looked_at, condition)
+            failed = matched is None and not condition.negated
+            actual = _present(looked_at, condition, failed=failed)
         else:
             actual = self._absence(name)
         return ConditionRecord(
             claim_type=name,
             held=matched is not None,
-            expected=_stated(condition, self._source),
+            expected=_stated(condition, self._source, bound),
             actual=actual,
             claims=tuple(looked_at[:_KEPT_CLAIMS]),
             matched=tuple(claims[:_KEPT_CLAIMS]),
@@ -241,10 +296,12 @@ class _Replay:
     def _absence(self, name: str) -> str:
         if name in self._added:
             return self._added[name]
+        if name in self._makers:
+            return f"which only the rule at line {self._makers[name]} adds, further below"
         near = ""
         if self._suggestions:
             self._suggestions -= 1
-            near = meant(name, self._incoming)
+            near = claim_meant(name, self._incoming)
         return "the evidence has no such claim" + (f" ({near})" if near else "")
 
 
@@ -255,17 +312,57 @@ def _held(condition: ConditionRecord) -> str:
     return condition.expected
 
 
-def _present(claims: Sequence[Claim], condition: syntax.Condition) -> str:
-    shown = [_shown_value(claim, condition) for claim in claims[:_SHOWN_VALUES]]
+def _present(claims: Sequence[Claim], condition: syntax.Condition, *, failed: bool) -> str:
+    asked = {test.property for test in condition.tests[:_SHOWN_TESTS]}
+    types = {value_type_of(value) for value in _literals(condition)} if failed else set()
+    few = claims[:_SHOWN_VALUES]
+    shown = [_shown_value(claim, asked, types) for claim in few]
     if len(claims) > _SHOWN_VALUES:
         shown.append("…")
-    made = all(claim.issuer is ClaimIssuer.POLICY for claim in claims[:_SHOWN_VALUES])
-    return f"{'the policy set it to' if made else 'the evidence has'} {', '.join(shown)}"
+    made = all(claim.issuer is ClaimIssuer.POLICY for claim in few)
+    found = f"{'the policy set it to' if made else 'the evidence has'} {', '.join(shown)}"
+    remark = next(filter(None, (_remark(claim, condition) for claim in few)), "") if failed else ""
+    return found + (f" ({remark})" if remark else "")
 
 
-def _shown_value(claim: Claim, condition: syntax.Condition) -> str:
-    asks_issuer = any(test.property is PropertyName.ISSUER for test in condition.tests)
-    return _json(claim.value) + (f" from {claim.issuer.value}" if asks_issuer else "")
+def _shown_value(claim: Claim, asked: set[PropertyName], types: set[ValueType]) -> str:
+    """A claim's value, with what it is and whence it comes where that may be the matter."""
+    shown = _json(claim.value)
+    if PropertyName.VALUE_TYPE in asked or (types and claim.value_type not in types):
+        shown += f" of type {claim.value_type}"
+    return shown + (f" from {claim.issuer.value}" if PropertyName.ISSUER in asked else "")
+
+
+def _remark(claim: Claim, condition: syntax.Condition) -> str:
+    """What is easily overlooked where a value does not meet a condition."""
+    literals = _literals(condition)
+    types = {claim.value_type, *map(value_type_of, literals)}
+    ordered = any(test.operator not in _EQUALITIES for test in condition.tests[:_SHOWN_TESTS])
+    if ordered and types != {ValueType.INTEGER}:
+        return "only integers are ordered"
+    if claim.value == "null" and claim.issuer is ClaimIssuer.POLICY:
+        return "JmesPath() gives this where it finds nothing"
+    for wanted in literals:
+        if claim.issuer is ClaimIssuer.POLICY and claim.value == _json(wanted):
+            return "this is JSON text: JsonToClaimValue() takes the value out of it"
+        if wanted != claim.value and _same_letters(wanted, claim.value):
+            return "upper and lower case matter"
+    return ""
+
+
+def _same_letters(wanted: ClaimValue, value: ClaimValue) -> bool:
+    if not (isinstance(wanted, str) and isinstance(value, str)):
+        return False
+    return len(wanted) == len(value) and wanted.lower() == value.lower()
+
+
+def _literals(condition: syntax.Condition) -> list[ClaimValue]:
+    """What a condition compares the value with, where the text has it."""
+    return [
+        test.expression.value
+        for test in condition.tests[:_SHOWN_TESTS]
+        if test.property is PropertyName.VALUE and isinstance(test.expression, syntax.Literal)
+    ]
 
 
 def _made(action: syntax.Action) -> str | None:
@@ -276,14 +373,18 @@ def _made(action: syntax.Action) -> str | None:
     return str(name.value) if isinstance(name, syntax.Literal) else None
 
 
-def _stated(condition: syntax.Condition, source: Source) -> str:
-    wanted = _wanted(condition, source)
+def _stated(
+    condition: syntax.Condition, source: Source, bound: Mapping[str, Sequence[Claim]] = _UNBOUND
+) -> str:
+    wanted = _wanted(condition, source, bound)
     if condition.negated:
         return f"no claim with {wanted}"
     return wanted if literal_type(condition) is not None else f"a claim with {wanted}"
 
 
-def _wanted(condition: syntax.Condition, source: Source) -> str:
+def _wanted(
+    condition: syntax.Condition, source: Source, bound: Mapping[str, Sequence[Claim]]
+) -> str:
     """A condition in the field's words: `x-ms-sgx-svn >= 5`."""
     name = literal_type(condition)
     others, values = [], []
@@ -294,6 +395,7 @@ def _wanted(condition: syntax.Condition, source: Source) -> str:
         # No more than is shown: a policy can be one long string, and have it in many accounts.
         right = source.slice(Span(start, min(end, start + _SHOWN_STRING + 1)))
         compared = f"{test.operator.value} {_shown(right, _SHOWN_STRING)}"
+        compared += _referred(test.expression, bound)
         if test.property is PropertyName.VALUE and name is not None:
             values.append(compared)
         else:
@@ -308,6 +410,20 @@ def _wanted(condition: syntax.Condition, source: Source) -> str:
     )
 
 
+def _referred(expression: syntax.Expression, bound: Mapping[str, Sequence[Claim]]) -> str:
+    """The values that `c.value` stands for, in brackets."""
+    if (
+        not isinstance(expression, syntax.PropertyAccess)
+        or expression.property is not PropertyName.VALUE
+    ):
+        return ""
+    claims = bound.get(expression.identifier.name, ())
+    values = [_json(claim.value) for claim in claims[:_SHOWN_VALUES]]
+    if len(claims) > _SHOWN_VALUES:
+        values.append("…")
+    return f" ({', '.join(values)})" if values else ""
+
+
 def _json(value: ClaimValue) -> str:
     text = _shortened(value, _SHOWN_STRING) if isinstance(value, str) else value
     return printable(json.dumps(text, ensure_ascii=False))
@@ -319,6 +435,12 @@ def _shown(text: str, limit: int) -> str:
 
 def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _joined(phrases: Sequence[str], count: int) -> str:
+    """The first phrases of so many, inside a phrase of a list."""
+    more = count - _SHOWN_CONDITIONS
+    return " and ".join(phrases[:_SHOWN_CONDITIONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _listed(phrases: Sequence[str], count: int) -> str:

@@ -53,9 +53,11 @@ class Workbench:
             # Before it is parsed: a short text can make a large tree.
             self.meter.spend(1 + len(text) // CHARACTERS_A_STEP + sum(map(text.count, "[{,:")))
             try:
-                self._documents[text] = parse_json(text.encode(), "the argument")
-            except (EncodingError, UnicodeEncodeError) as error:
-                raise FunctionError(f"JSON is expected: {error}") from error
+                self._documents[text] = parse_json(text.encode(), "JSON is expected as argument")
+            except EncodingError as error:
+                raise FunctionError(str(error)) from error
+            except UnicodeEncodeError as error:
+                raise FunctionError(f"JSON is expected as argument: {error}") from error
         return self._documents[text]
 
     def query(self, text: str) -> Query:

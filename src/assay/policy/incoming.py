@@ -15,7 +15,7 @@ from assay.claims import CATALOGUE, Claim, ClaimIssuer, ClaimValue, Where
 from assay.claims.names import DEPRECATED_NAMES
 from assay.encoding import EncodingError, JsonValue, encode_json, json_type
 from assay.policy.functions import in_range
-from assay.policy.hints import meant
+from assay.policy.hints import claim_meant, meant
 
 _MEMBERS: Final = ("value", "json", "issuer", "readonly")
 
@@ -100,7 +100,7 @@ def doubtful_claims(incoming: Iterable[Claim], attestation_type: str | None) -> 
         if claim.issuer is not ClaimIssuer.SERVICE:
             continue
         if known is None or not known.incoming:
-            hint = meant(claim.type, [name for name, one in names.items() if one.incoming])
+            hint = claim_meant(claim.type, [name for name, one in names.items() if one.incoming])
             sentence = f"no {attestation_type} evidence has the claim {claim.type}"
             yield sentence + (f"; {hint}" if hint else "")
         elif claim.value_type is not known.value_type:

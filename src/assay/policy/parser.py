@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from assay.policy import hints, syntax
-from assay.policy.cursor import Cursor, UnexpectedTokenError
+from assay.policy.cursor import Cursor, UnexpectedTokenError, shown
 from assay.policy.source import PolicyProblem, Source
 from assay.policy.syntax import ActionName, Operator, PropertyName, SectionName
 from assay.policy.tokens import Token, TokenKind, string_value
@@ -65,7 +65,7 @@ class _Parser:
         """`versionInfo` = "version" , "=" , versionNumber , ";"."""
         token = self.cursor.current
         if token.text != "version":
-            self.cursor.report_current("`version=1.0;`", hints.start(token))
+            self.cursor.report_current("`version=1.0;`", hints.start(token, self.cursor.ahead()))
             if token.text == "{":
                 self.cursor.stop()
             if token.kind is TokenKind.FOREIGN:
@@ -84,10 +84,16 @@ class _Parser:
         token = self.cursor.current
         if token.kind is not TokenKind.DECIMAL:
             hint = "the version is a bare number such as 1.0"
+            if token.text.startswith("'"):
+                # Not that strings stand in other quotes.
+                self.cursor.report(
+                    token.span, "a version, major.minor", f"got {shown(token)}", hint
+                )
             raise self.cursor.unexpected("a version, major.minor", hint)
         self.cursor.advance()
         if not self.cursor.accept(";"):
-            self.cursor.report_current("`;`", hints.version_end(self.cursor.current))
+            hint = hints.version_end(self.cursor.current)
+            self.cursor.report_current("`;`", hint + self.cursor.place_behind())
             if self.cursor.current.kind is not TokenKind.WORD:
                 self._skip_statement()
         return syntax.VersionStatement(number=token.text, span=token.span)
@@ -134,9 +140,12 @@ class _Parser:
             return None
         rules = self._rules_of_section()
         if not self.cursor.accept("}"):
-            self.cursor.report_current("`}`", f"the section `{name}` is not closed")
+            self.cursor.report_current(
+                "`}`", f"the section `{name}` is not closed: it ends with `}};`"
+            )
         elif not self.cursor.accept(";"):
-            self.cursor.report_current("`;`", "the `}` of a section is followed by `;`")
+            hint = "the `}` of a section is followed by `;`"
+            self.cursor.report_current("`;`", hint + self.cursor.place_behind())
         return syntax.Section(name=name, rules=rules, span=token.span)
 
     def _rules_of_section(self) -> tuple[syntax.Rule, ...]:
@@ -191,9 +200,9 @@ class _Parser:
             hint = (
                 "one action a rule; write another rule for the next"
                 if self.cursor.current.text == ","
-                else ""
+                else "a rule ends with `;`" + self.cursor.place_behind()
             )
-            self.cursor.report_current("`;`", hint or "a rule ends with `;`")
+            self.cursor.report_current("`;`", hint)
             if not self._at_rule_start():
                 self._skip_rule()
         return syntax.Rule(conditions=conditions, action=action, span=span)
@@ -212,7 +221,7 @@ class _Parser:
         identifier = None
         if self.cursor.current.kind is TokenKind.WORD:
             if negated:
-                raise self.cursor.unexpected("`[`", "a negated condition names no claims")
+                raise self.cursor.unexpected("`[`", hints.NEGATED_NAME)
             identifier = self._binding()
         tests = self._condition_body()
         return syntax.Condition(
@@ -232,23 +241,33 @@ class _Parser:
         self.cursor.advance()
         self.cursor.advance()
         if self.cursor.current.text == "!":
-            raise self.cursor.unexpected("`[`", "a negated condition names no claims")
+            raise self.cursor.unexpected("`[`", hints.NEGATED_NAME)
         return syntax.Identifier(name=token.text, span=token.span)
 
     def _condition_body(self) -> tuple[syntax.PropertyTest, ...]:
         """`body` = "[" , propertyTest , { "," , propertyTest } , "]"."""
-        self.cursor.expect("[", hints.condition(self.cursor.current))
+        if not self.cursor.accept("["):
+            hint = hints.condition(self.cursor.current, self.cursor.previous)
+            raise self.cursor.unexpected("`[`", hint)
         tests = [self._property_test()]
         while self.cursor.accept(","):
             tests.append(self._property_test())
         if not self.cursor.accept("]"):
-            raise self.cursor.unexpected("`,` or `]`", hints.condition_end(self.cursor.current))
+            hint = hints.condition_end(
+                self.cursor.current, self.cursor.ahead(), self.cursor.ahead(2)
+            )
+            raise self.cursor.unexpected("`,` or `]`", hint)
         return tuple(tests)
 
     def _property_test(self) -> syntax.PropertyTest:
         """`propertyTest` = property , comparison , expression."""
         start = self.cursor.current.start
-        name = self._property(hints.property_test(self.cursor.current))
+        hint = ""
+        if self.cursor.current.text not in _PROPERTIES:
+            hint = hints.property_test(
+                self.cursor.current, self.cursor.previous, self.cursor.written
+            )
+        name = self._property(hint)
         operator = _OPERATORS.get(self.cursor.current.text)
         if operator is None:
             hint = hints.comparison(self.cursor.current, self.cursor.ahead())
@@ -277,7 +296,7 @@ class _Parser:
         """`expression` = string | integer | boolean | propertyAccess | functionCall."""
         token = self.cursor.current
         if token.kind is TokenKind.WORD and token.text not in _BOOLEANS:
-            return self._word_expression(token, depth)
+            return self._word_expression(depth)
         value: str | int | bool
         if token.kind is TokenKind.STRING:
             value = string_value(token.text)
@@ -286,7 +305,7 @@ class _Parser:
         elif token.text in _BOOLEANS:
             value = _BOOLEANS[token.text]
         else:
-            raise self.cursor.unexpected("a value", hints.value(token))
+            raise self._no_value()
         self.cursor.advance()
         return syntax.Literal(value=value, span=token.span)
 
@@ -295,13 +314,17 @@ class _Parser:
             raise self.cursor.unexpected(f"at most {MAX_DIGITS} digits")
         return int(token.text)
 
-    def _word_expression(self, token: Token, depth: int) -> syntax.Expression:
+    def _word_expression(self, depth: int) -> syntax.Expression:
         following = self.cursor.ahead().text
         if following == ".":
             return self._property_access()
         if following == "(":
             return self._function_call(depth)
-        raise self.cursor.unexpected("a value", hints.value(token))
+        raise self._no_value()
+
+    def _no_value(self) -> UnexpectedTokenError:
+        hint = hints.value(self.cursor.current, self.cursor.previous, self.cursor.written)
+        return self.cursor.unexpected("a value", hint)
 
     def _property_access(self) -> syntax.PropertyAccess:
         """`propertyAccess` = identifier , "." , property."""
@@ -340,7 +363,7 @@ class _Parser:
         if name is None:
             raise self.cursor.unexpected("an action", hints.action(token))
         self.cursor.advance()
-        self.cursor.expect("(", f"an action is written with parentheses: {name}(...)")
+        self.cursor.expect("(", f"an action is written with parentheses: {hints.called(name)}")
         claim = None
         if name in {ActionName.PERMIT, ActionName.DENY}:
             self.cursor.expect(")", f"{name}() takes no argument")
@@ -349,7 +372,7 @@ class _Parser:
             if not self.cursor.accept(")"):
                 copies = isinstance(claim, syntax.ClaimCopy)
                 expected = "`)`" if copies else "`,` or `)`"
-                hint = hints.claim_end(self.cursor.current, copies=copies)
+                hint = hints.claim_end(self.cursor.current, self.cursor.ahead(), copies=copies)
                 raise self.cursor.unexpected(expected, hint)
         return syntax.Action(name=name, claim=claim, span=self.cursor.span_from(token.start))
 
@@ -373,7 +396,7 @@ class _Parser:
     def _assignment(self) -> syntax.Assignment:
         """`assignment` = property , "=" , expression."""
         token = self.cursor.current
-        name = self._property(hints.assignment(token, self.cursor.ahead()))
+        name = self._property(hints.assignment(token, self.cursor.previous, self.cursor.ahead()))
         self.cursor.expect("=", "an action assigns with one `=`")
         expression = self._expression(0)
         span = self.cursor.span_from(token.start)

@@ -31,6 +31,11 @@ _QUOTED: Final = re.compile(
 )
 """What nothing closes runs to the end: else each quote inside would start its own search."""
 
+_PREFIX: Final = re.compile(r"\A(?:Invalid|Bad) jmespath expression: ", re.IGNORECASE)
+_PLACE: Final = re.compile(
+    r': Parse error at column (?P<column>[0-9]+), token ".*" \((?P<kind>\w+)\), for expression\Z'
+)
+
 # What the library lets through for arguments of the wrong kind, besides its own errors.
 _LIBRARY_ERRORS: Final = (
     JMESPathError,
@@ -63,7 +68,7 @@ class Query:
             _check_depth(parsed.parsed)
             self._program = compile_query(parsed.parsed)
         except _LIBRARY_ERRORS as error:
-            raise QueryError(f"this is not a JMESPath query: {_first_line(error)}") from error
+            raise QueryError(f"this is not a JMESPath query: {_complaint(error)}") from error
 
     def run(self, document: object, meter: Meter) -> str:
         """The result over `document` as compact JSON text; `null` where nothing is found.
@@ -100,6 +105,16 @@ def _check_depth(tree: object) -> None:
 def _children(node: object) -> list[object]:
     children = node.get("children", []) if isinstance(node, dict) else []
     return [child for child in children if isinstance(child, dict)]
+
+
+def _complaint(error: BaseException) -> str:
+    """What the library says of a text that is no query, without what it says of itself."""
+    line = _PREFIX.sub("", _first_line(error)).rstrip(":")
+    place = _PLACE.search(line)
+    if place is None:
+        return "equality is written `==`" if line == "Unknown token '='" else line
+    hint = "; numbers stand in backquotes" if place["kind"] == "NUMBER" else ""
+    return f"{line[: place.start()]} at character {int(place['column']) + 1}{hint}"
 
 
 def _first_line(error: BaseException) -> str:

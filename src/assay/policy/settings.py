@@ -5,6 +5,7 @@ Source: MAA policy language, section 8.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from assay.claims import ClaimValue
+from assay.claims.model import value_type_of
 
 TCB_IDENTIFIER: Final = "x-ms-sgx-tcbidentifier"
 """Which evaluation data set of the collateral an SGX quote is held against."""
@@ -31,6 +33,11 @@ class Setting:
     expected: str
     types: frozenset[str]
     """The attestation types for which it has an effect."""
+
+    def complaint(self, value: ClaimValue) -> str:
+        """What to say of a value that does not fit."""
+        got = f"{json.dumps(value)} of type {value_type_of(value)}"
+        return f"{self.expected} is expected, got {got}"
 
 
 def _is_tcb_identifier(value: ClaimValue) -> bool:
@@ -55,9 +62,11 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
             expected='"azuredefault" or a number as string',
             types=_SGX,
         ),
-        "require_valid_aik_cert": Setting(fits=_is_boolean, expected="a Boolean", types=_TPM),
+        "require_valid_aik_cert": Setting(fits=_is_boolean, expected="true or false", types=_TPM),
         "required_pcr_mask": Setting(
-            fits=_within(0, _MAX_PCR_MASK), expected=f"0 to {_MAX_PCR_MASK}", types=_TPM
+            fits=_within(0, _MAX_PCR_MASK),
+            expected=f"an integer from 0 to {_MAX_PCR_MASK}",
+            types=_TPM,
         ),
     }
 )
@@ -67,10 +76,10 @@ PROPERTIES: Final[Mapping[str, Setting]] = MappingProxyType(
     {
         "report_validity_in_minutes": Setting(
             fits=_within(1, MAX_VALIDITY_MINUTES),
-            expected=f"1 to {MAX_VALIDITY_MINUTES}",
+            expected=f"an integer from 1 to {MAX_VALIDITY_MINUTES}",
             types=_TPM,
         ),
-        "omit_x5c": Setting(fits=_is_boolean, expected="a Boolean", types=_TPM),
+        "omit_x5c": Setting(fits=_is_boolean, expected="true or false", types=_TPM),
     }
 )
 """What issuancerules set."""

@@ -7,6 +7,7 @@ and recovery is in one place.
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -53,10 +54,12 @@ _PATTERN: Final = re.compile(
         | <[A-Za-z_][A-Za-z0-9_\ :-]{0,60}>
         | 0[xX][0-9A-Fa-f]++
         | -[0-9]++
+        | --[^\r\n]*+
         | ->
         | \$\{[^{}"\r\n]{1,60}\} | \{\{[^{}"\r\n]{1,60}\}\} | %[A-Za-z_][A-Za-z0-9_]{0,60}%
         | \#[^\r\n]*+
         | '[^'\r\n]*+'
+        | ```[^`\r\n]*+
         | &(?:amp|lt|gt|quot);
         | \\[rnt]
         | ".*+
@@ -94,6 +97,7 @@ _HINTS: Final = (
     ("!~", "regular expressions are AD FS claim-rule syntax; compare with `==` or `!=`"),
     ("+", "there is no arithmetic; version 1.2 joins strings with AppendString(a, b)"),
     ("->", "the arrow is `=>`"),
+    ("--", "a comment starts with `//`"),
     ("-", "integers have no sign, and there is no arithmetic"),
     ("*", "there is no arithmetic"),
     ("%", "there is no arithmetic; if this is a placeholder, put the value there"),
@@ -108,7 +112,9 @@ _HINTS: Final = (
     ("&", "conditions are joined with `&&`"),
     ("${", _PLACEHOLDER),
     ("{{", _PLACEHOLDER),
+    ("@", "@RuleName is AD FS claim-rule syntax; describe a rule in a comment, `//`"),
     ("$", "names with `$` are claim types and stand in strings"),
+    ("```", "this is a fence of Markdown; leave it out"),
     ("`", 'strings stand in double quotes, `"`'),
 )
 
@@ -154,4 +160,6 @@ def foreign_hint(text: str) -> str:
     for prefix, hint in _HINTS:
         if text.startswith(prefix):
             return hint
-    return f"the character U+{ord(text[0]):04X} has no meaning outside strings and comments"
+    name = unicodedata.name(text[0], "")
+    character = f"U+{ord(text[0]):04X}" + (f", {name}," if name else "")
+    return f"the character {character} has no meaning outside strings and comments"

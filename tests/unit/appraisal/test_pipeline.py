@@ -251,6 +251,7 @@ def test_a_policy_whose_settings_do_not_fit_denies(platform: SimulatedPlatform) 
 
     assert result.verdict is Verdict.DENY
     assert result.policy.decision == "error"
+    assert result.policy.explanation.startswith("the policy failed at line ")
     assert "x-ms-sgx-tcbidentifier" in result.policy.explanation
 
 

@@ -92,7 +92,7 @@ def test_each_section_has_its_actions(section: str, action: str, *, allowed: boo
         ("=> issue(type=1, value=1);", 15, "string as claim type"),
         ('=> issue(type="a", value=ToLower("A"));', 26, "there are JmesPath"),
         ('=> issue(type="a", value=negatebool(true));', 26, "write `NegateBool`"),
-        ('=> issue(type="a", value=JmesPath("1"));', 26, "2 argument(s) of JmesPath, got 1"),
+        ('=> issue(type="a", value=JmesPath("1"));', 26, "2 arguments of JmesPath, got 1"),
         ('=> issue(type="a", value=NegateBool(NegateBool()));', 37, "got 0"),
     ],
 )
@@ -130,3 +130,12 @@ def test_an_action_in_the_wrong_section_is_marked_and_told_what_stands_there() -
         "got issueproperty(); issueproperty() belongs in configurationrules or issuancerules"
     )
     assert problem.caret == "   " + "^" * len("issueproperty")
+
+
+def test_a_section_of_one_action_names_it_alone() -> None:
+    (problem,) = problems(in_section("=> permit();", section="configurationrules"))
+
+    assert problem.message == (
+        "expected issueproperty() in configurationrules, got permit(); "
+        "permit() belongs in authorizationrules"
+    )

@@ -169,7 +169,9 @@ def test_a_setting_copied_from_a_claim_is_placed_at_the_start() -> None:
         'd:[type=="require_valid_aik_cert"] => issueproperty(claim=d);'
     )
 
-    with pytest.raises(PolicyEvaluationError, match="a Boolean is expected, got 1") as caught:
+    with pytest.raises(
+        PolicyEvaluationError, match="true or false is expected, got 1 of type Integer"
+    ) as caught:
         policy("", configuration=rules).configuration()
     assert (caught.value.line, caught.value.column) == (1, 1)
 

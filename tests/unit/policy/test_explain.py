@@ -86,7 +86,86 @@ def test_a_decision_is_explained_by_its_rule_and_claims(rules: str, sentence: st
         ),
         (
             '[type=="svn", value>=5] => add(type="good", value=true);\n[type=="good"] => permit();',
-            "good, which the rule at line 4 adds given svn >= 5",
+            "good, which the rule at line 4 adds given svn >= 5 (the evidence has 3)",
+        ),
+        (
+            (
+                '[type=="a"] && [type=="b"] && [type=="c"] && [type=="d"]'
+                ' => add(type="good", value=true);\n[type=="good"] => permit();'
+            ),
+            (
+                "good, which the rule at line 4 adds given a (the evidence has no such claim) "
+                "and b (the evidence has no such claim) and c (the evidence has no such claim) "
+                "and 1 more"
+            ),
+        ),
+        (
+            (
+                '[type=="svn", value>=5] => add(type="new", value=true); '
+                '[type=="new"] => add(type="good", value=true); [type=="good"] => permit();'
+            ),
+            "good, which the rule at line 4 adds given new",
+        ),
+        (
+            '=> add(type="good", value=JsonToClaimValue("[]"));\n[type=="good"] => permit();',
+            "good, for which the rule at line 4 found no value",
+        ),
+        (
+            '[type=="good"] => permit(); => add(type="good", value=true);',
+            "good, which only the rule at line 4 adds, further below",
+        ),
+        (
+            '[type=="svn", value=="3"] => permit();',
+            'svn == "3", the evidence has 3 of type Integer',
+        ),
+        (
+            '[type=="svn", value>"2"] => permit();',
+            'svn > "2", the evidence has 3 of type Integer (only integers are ordered)',
+        ),
+        (
+            '[type=="role", value>=2] => permit();',
+            'role >= 2, the evidence has "admin" of type String (only integers are ordered)',
+        ),
+        (
+            '[type=="svn", valueType=="String"] => permit();',
+            'svn, valueType == "String", the evidence has 3 of type Integer',
+        ),
+        (
+            '[type=="role", value=="Admin"] => permit();',
+            'role == "Admin", the evidence has "admin" (upper and lower case matter)',
+        ),
+        (
+            '[type=="role", value!="admin"] => permit();',
+            'role != "admin", the evidence has "admin"',
+        ),
+        (
+            '![type=="role", value!="Admin"] => permit();',
+            'no claim with role != "Admin", the evidence has "admin"',
+        ),
+        (
+            (
+                '=> add(type="x", value=JmesPath("[\\"a\\"]", "[0]")); '
+                '[type=="x", value=="a"] => permit();'
+            ),
+            (
+                'x == "a", the policy set it to "\\"a\\"" '
+                "(this is JSON text: JsonToClaimValue() takes the value out of it)"
+            ),
+        ),
+        (
+            '=> add(type="x", value=JmesPath("{}", "y")); [type=="x", value=="a"] => permit();',
+            'x == "a", the policy set it to "null" (JmesPath() gives this where it finds nothing)',
+        ),
+        (
+            'c:[type=="svn"] && [type=="many", value>c.value, value<c.value] => permit();',
+            "many > c.value (3) and < c.value (3), the evidence has 0, 1, 2, …",
+        ),
+        (
+            (
+                'c:[type=="many"] && [type=="svn", value==c.value, issuer==c.issuer] && '
+                '[type=="role", value==c.value] => permit();'
+            ),
+            'role == c.value (0, 1, 2, …), the evidence has "admin"',
         ),
         (
             'c:[type=="none"] => add(type=c.value, value=1); [type=="x"] => permit();',
@@ -94,7 +173,7 @@ def test_a_decision_is_explained_by_its_rule_and_claims(rules: str, sentence: st
         ),
         (
             'c:[type=="svn"] && [type=="role", value==c.value] => permit();',
-            'role == c.value, the evidence has "admin"',
+            'role == c.value (3), the evidence has "admin"',
         ),
         (
             'c:[type=="none"] && [type=="svn", value==NegateBool(c.value)] => permit();',
@@ -291,4 +370,20 @@ def test_an_account_of_thousands_of_rules_does_not_repeat_long_texts() -> None:
     outcome = evaluate(adding + '[type=="good"] => permit();\n' * 4_000)
 
     assert len(outcome.trace) == 4_001
-    assert f'adds given x == "{"y" * 69}…; x; x; and 6998 more' in outcome.explanation
+    lacks = "(the evidence has no such claim)"
+    assert (
+        f'adds given x == "{"y" * 69}… {lacks} and x {lacks} and x {lacks} and 6998 more'
+        in outcome.explanation
+    )
+
+
+def test_so_many_rules_are_asked_why_they_add_nothing() -> None:
+    names = [f"n{index}" for index in range(33)]
+    adding = [f'[type=="a"] && [type=="b"] => add(type="{name}", value=1);\n' for name in names]
+    asking = " && ".join(f'[type=="{name}"]' for name in (*names[31:], *names[:31]))
+
+    explanation = evaluate("".join(adding) + asking + " => permit();").explanation
+
+    lacks = "(the evidence has no such claim)"
+    assert f"n31, which the rule at line 35 adds given a {lacks} and b {lacks}; " in explanation
+    assert "; n32, which the rule at line 36 adds given a and b; " in explanation

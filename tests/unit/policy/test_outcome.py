@@ -103,7 +103,7 @@ def test_a_setting_that_cannot_be_is_an_error_before_any_claim_is_looked_at() ->
     assert found.decision == "error"
     assert found.configuration == {}
     assert found.trace == ()
-    assert "required_pcr_mask: 0 to 16777215 is expected" in found.explanation
+    assert "required_pcr_mask: an integer from 0 to 16777215 is expected" in found.explanation
 
 
 def test_a_text_that_is_no_policy_has_the_same_members() -> None:

@@ -96,7 +96,7 @@ def test_a_call_may_have_no_argument() -> None:
 @pytest.mark.parametrize(
     ("rule", "column", "part"),
     [
-        ("permit();", 1, "`=> permit(...)`"),
+        ("permit();", 1, "`=> permit()`"),
         ("=> permit(1);", 11, "takes no argument"),
         ("=> permit(), deny();", 12, "one action a rule"),
         ("=> permit()", 1, "a rule ends with `;`"),
@@ -169,6 +169,7 @@ def test_a_rule_is_refused_where_it_goes_wrong(rule: str, column: int, part: str
         ("version==1.0;", 1, 8, "one `=`"),
         ('version="1.0";', 1, 9, "bare number"),
         ("version=1;", 1, 9, "major.minor"),
+        ("version='1.0';", 1, 9, "bare number"),
         ("version=1.0.0;", 1, 12, "two numbers"),
         ("version=1.0\nauthorizationrules{};", 2, 1, "ends with `;`"),
         ("version=1.0", 1, 12, "ends with `;`"),
@@ -179,7 +180,9 @@ def test_a_rule_is_refused_where_it_goes_wrong(rule: str, column: int, part: str
         ("version=1.0;authorizationrules=>permit();", 1, 31, "stand in braces"),
         ("version=1.0;issuancerules", 1, 26, "stand in braces"),
         ("version=1.0;authorizationrules{}", 1, 33, "followed by `;`"),
-        ("version=1.0;authorizationrules{", 1, 32, "is not closed"),
+        ("version=1.0;authorizationrules{\n}\n", 3, 1, "; put it behind `}` in line 2"),
+        ("version=1.0\nauthorizationrules{};", 2, 1, "; put it behind `1.0` in line 1"),
+        ("version=1.0;authorizationrules{", 1, 32, "is not closed: it ends with `};`"),
         ("version=1.0;authorizationrules{issuancerules{};", 1, 32, "is not closed"),
         ("version=1.0;authorizationrules{};}", 1, 34, "expected a section"),
         ("version=1.0;issuancerules{};issuancerules{};", 1, 29, "second one"),

@@ -271,3 +271,22 @@ def test_a_long_text_that_nothing_closes_is_refused_at_once(quote: str) -> None:
 
     with pytest.raises(QueryError):
         Query(query)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a[", "Incomplete expression"),
+        ("'a", "Unclosed ' delimiter"),
+        ("", "cannot be empty."),
+        ("[?a = `1`]", "equality is written `==`"),
+        ("[?a == 1]", "invalid token at character 8; numbers stand in backquotes"),
+        ("a.b c", "Unexpected token: c at character 5"),
+        ("`{`", "the literal in backquotes: not valid JSON: Input data was truncated"),
+    ],
+)
+def test_a_text_that_is_no_query_is_told_why(text: str, complaint: str) -> None:
+    with pytest.raises(QueryError) as refused:
+        Query(text)
+
+    assert str(refused.value) == f"this is not a JMESPath query: {complaint}"

@@ -32,6 +32,8 @@ def test_a_rule_becomes_its_tokens() -> None:
         ("/* a", TokenKind.FOREIGN),
         ("0xFF", TokenKind.FOREIGN),
         ("-1", TokenKind.FOREIGN),
+        ("-- a", TokenKind.FOREIGN),
+        ("```text", TokenKind.FOREIGN),
         ("<product-id>", TokenKind.FOREIGN),
         ('"open', TokenKind.FOREIGN),
         ("é", TokenKind.FOREIGN),
@@ -96,7 +98,12 @@ def test_strings_decode_quotes_and_backslashes_and_keep_other_escapes(
         ("$", "claim types"),
         ("\ufeff", "byte-order mark"),
         ('"a', "not closed"),
-        ("\x00", "U+0000"),
+        ("--", "`//`"),
+        ("@", "AD FS"),
+        ("```json", "Markdown"),
+        ("`", "double quotes"),
+        ("\x00", "the character U+0000 has no meaning"),
+        ("\u00a0", "the character U+00A0, NO-BREAK SPACE, has no meaning"),
     ],
 )
 def test_every_foreign_token_has_its_own_advice(text: str, part: str) -> None:

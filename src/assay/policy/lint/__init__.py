@@ -26,6 +26,7 @@ CODES: Final = (
     "duplicate-rule",
     "existence-test",
     "ignored-property",
+    "impossible-test",
     "integer-range",
     "issue-in-authorization",
     "jmespath-bare-literal",

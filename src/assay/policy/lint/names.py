@@ -5,14 +5,16 @@ Source: MAA policy language, sections 8 (settings) and 12 (what a linter should 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from assay.claims import ClaimIssuer, ValueType
+from assay.claims import ClaimIssuer, ClaimValue, ValueType
 from assay.claims.model import value_type_of
 from assay.claims.names import ClaimName, Where
 from assay.policy import syntax
-from assay.policy.hints import meant
+from assay.policy.hints import claim_meant, meant
 from assay.policy.lint.subject import (
     LintFinding,
     PlacedRule,
@@ -35,6 +37,10 @@ _DEBUGGABLE: Final = frozenset(
     }
 )
 _WITH_CLIENT_CLAIMS: Final = frozenset({"Tpm"})
+_LITERALS: Final = {
+    ValueType.BOOLEAN: re.compile("true|false", re.IGNORECASE),
+    ValueType.INTEGER: re.compile("[0-9]{1,18}"),
+}
 _DECIDING: Final = frozenset({ActionName.PERMIT, ActionName.DENY})
 
 
@@ -66,7 +72,7 @@ def _name(
         yield from _types(subject, condition, known)
     elif not (made or _asks_client(condition)):
         incoming = [claim.name for claim in subject.claims.values() if claim.incoming]
-        hint = meant(name, incoming)
+        hint = claim_meant(name, incoming)
         message = f"no rule and no {subject.attestation_type} evidence makes the claim {name}"
         yield subject.finding(
             "unknown-claim", Severity.WARNING, span, message + (f"; {hint}" if hint else "")
@@ -104,8 +110,20 @@ def _types(
     for _, literal in literal_tests(condition):
         got = value_type_of(literal.value)
         if got is not claim.value_type:
-            message = f"{claim.name} is of type {claim.value_type}, this is of type {got}"
+            message = (
+                f"{claim.name} is of type {claim.value_type}, this is of type {got}"
+                f"{_rewritten(literal.value, claim.value_type)}"
+            )
             yield subject.finding("type-mismatch", Severity.ERROR, literal.span, message)
+
+
+def _rewritten(value: ClaimValue, wanted: ValueType) -> str:
+    """How a literal is written as one of another type, where it can be."""
+    if wanted is ValueType.STRING:
+        return f': write "{json.dumps(value)}"'
+    if isinstance(value, str) and _LITERALS[wanted].fullmatch(value):
+        return f": write {value.lower()}, without quotes"
+    return ""
 
 
 def _meaning(
@@ -160,7 +178,7 @@ def _setting(subject: Subject, rule: PlacedRule, name: syntax.Literal) -> Iterat
     claim = rule.node.action.claim
     value = claim.find(PropertyName.VALUE) if isinstance(claim, syntax.NewClaim) else None
     if isinstance(value, syntax.Literal) and not setting.fits(value.value):
-        message = f"{name.value}: {setting.expected} is expected"
+        message = f"{name.value}: {setting.complaint(value.value)}"
         yield subject.finding("setting-value", Severity.ERROR, value.span, message)
     if subject.attestation_type is not None and subject.attestation_type not in setting.types:
         message = f"{name.value} has no effect for {subject.attestation_type}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from assay.claims import ValueType
+from assay.claims import ClaimIssuer, ClaimValue, ValueType
 from assay.claims.model import value_type_of
 from assay.policy import syntax
 from assay.policy.functions import in_range
+from assay.policy.hints import meant
 from assay.policy.lint.subject import (
     LintFinding,
     PlacedRule,
@@ -26,6 +27,13 @@ from assay.policy.tokens import TokenKind, tokenize
 
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _PLACEHOLDER: Final = re.compile(r"<[^<>]+>|\{\{[^{}]+\}\}|\$\{[^{}]+\}")
+_CHOICES: Final[Mapping[PropertyName, tuple[str, ...]]] = {
+    PropertyName.TYPE: (),
+    PropertyName.ISSUER: tuple(ClaimIssuer),
+    PropertyName.VALUE_TYPE: tuple(ValueType),
+}
+"""What a property can be, besides any string."""
+_DIGITS: Final = re.compile("[0-9]{1,18}")
 _ORDERINGS: Final = frozenset(Operator) - {Operator.EQUAL, Operator.NOT_EQUAL}
 
 
@@ -59,7 +67,7 @@ def _deny_list(subject: Subject, rule: PlacedRule) -> Iterator[LintFinding]:
 
 
 def lint_conditions(subject: Subject) -> Iterator[LintFinding]:
-    """untyped-condition, negation-open, ordering-type, use-before-add, configuration-condition."""
+    """untyped-condition, negation-open, impossible-test, ordering-type, use-before-add and more."""
     for rule in subject.rules:
         for condition in rule.node.conditions:
             yield from _condition(subject, rule, condition)
@@ -80,12 +88,52 @@ def _condition(
     if condition.negated and named and any(True for _ in literal_tests(condition)):
         message = f"this also holds where there is no claim {named[0]}"
         yield subject.finding("negation-open", Severity.WARNING, condition.span, message)
+    yield from _contradiction(subject, condition)
     for test in condition.tests:
+        yield from _impossible(subject, test)
         if test.operator in _ORDERINGS and not _can_be_ordered(test):
-            message = "only integers are ordered: this never holds"
+            message = f"only integers are ordered: this never holds{_number(test.expression)}"
             yield subject.finding("ordering-type", Severity.ERROR, test.span, message)
     if named is not None:
         yield from _use_before_add(subject, rule, *named)
+
+
+def _contradiction(subject: Subject, condition: syntax.Condition) -> Iterator[LintFinding]:
+    wanted: dict[PropertyName, tuple[ValueType, ClaimValue]] = {}
+    for test in condition.tests:
+        literal = test.expression
+        if test.operator is not Operator.EQUAL or not isinstance(literal, syntax.Literal):
+            continue
+        value = (value_type_of(literal.value), literal.value)
+        if wanted.setdefault(test.property, value) != value:
+            message = (
+                f"no claim has this {test.property} and the one before, too; "
+                "write one rule for each alternative"
+            )
+            yield subject.finding("impossible-test", Severity.ERROR, test.span, message)
+
+
+def _impossible(subject: Subject, test: syntax.PropertyTest) -> Iterator[LintFinding]:
+    choices = _CHOICES.get(test.property)
+    literal = test.expression
+    if choices is None or test.operator in _ORDERINGS or not isinstance(literal, syntax.Literal):
+        return
+    if isinstance(literal.value, str) and (not choices or literal.value in choices):
+        return
+    written = subject.source.slice(literal.span)
+    hint = meant(str(literal.value), choices) or f"there are {', '.join(choices)}"
+    if not choices:
+        hint = f'write "{written}"'
+    message = f"no claim has the {test.property} {written}; {hint}"
+    yield subject.finding("impossible-test", Severity.ERROR, literal.span, message)
+
+
+def _number(expression: syntax.Expression) -> str:
+    """How a number in quotes is written."""
+    value = expression.value if isinstance(expression, syntax.Literal) else None
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return f"; write {value}, without quotes"
+    return ""
 
 
 def _can_be_ordered(test: syntax.PropertyTest) -> bool:

@@ -52,6 +52,26 @@ AUTHORIZATION = [
         'c:[type=="x-ms-sgx-svn"] && [type=="x-ms-sgx-product-id", value<c.value] => permit();',
     ),
     (
+        "impossible-test",
+        '[type=="x-ms-sgx-svn", value>=2, issuer=="AttestationServce"] => permit();',
+        '[type=="x-ms-sgx-svn", value>=2, issuer=="AttestationService"] => permit();',
+    ),
+    (
+        "impossible-test",
+        '[type=="x-ms-sgx-svn", value>=2, valueType!="int"] => permit();',
+        '[type=="x-ms-sgx-svn", value>=2, valueType!="Integer"] => permit();',
+    ),
+    (
+        "impossible-test",
+        '[type=="x-ms-sgx-svn", value==2, value==3] => permit();',
+        '[type=="x-ms-sgx-svn", value==2, type=="x-ms-sgx-svn", value>=1] => permit();',
+    ),
+    (
+        "impossible-test",
+        "[type==7, value==1] => permit();",
+        'c:[type=="x-ms-attestation-type"] && [type==c.value, value==1] => permit();',
+    ),
+    (
         "use-before-add",
         '[type=="a", value==1] => permit(); => add(type="a", value=1);',
         '=> add(type="a", value=1); [type=="a", value==1] => permit();',
@@ -250,6 +270,95 @@ def test_a_deprecated_claim_is_given_its_successor() -> None:
     (finding,) = lint('[type=="$sgx-mrsigner", value=="a"] => permit();')
 
     assert finding.message.endswith("write x-ms-sgx-mrsigner")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("sgx-mrsigner", "did you mean `x-ms-sgx-mrsigner`?"),
+        ("svn", "did you mean `x-ms-sgx-svn`?"),
+        ("x-ms-sgx-mrsinger", "did you mean `x-ms-sgx-mrsigner`?"),
+        ("$sgx-mrsinger", "did you mean `$sgx-mrsigner`?"),
+        ("maa-ehd", "makes the claim maa-ehd"),
+    ],
+)
+def test_a_claim_that_is_not_deprecated_is_suggested(name: str, hint: str) -> None:
+    found = lint(f'[type=="{name}", value=="a"] => permit();')
+
+    assert found[-1].code == "unknown-claim"
+    assert found[-1].message.endswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            '[type=="x-ms-sgx-svn", value=="2"] => permit();',
+            "x-ms-sgx-svn is of type Integer, this is of type String: write 2, without quotes",
+        ),
+        (
+            '[type=="x-ms-sgx-svn", value=="two"] => permit();',
+            "x-ms-sgx-svn is of type Integer, this is of type String",
+        ),
+        (
+            '[type=="x-ms-sgx-is-debuggable", value=="False"] => permit();',
+            (
+                "x-ms-sgx-is-debuggable is of type Boolean, this is of type String: "
+                "write false, without quotes"
+            ),
+        ),
+        (
+            '[type=="x-ms-sgx-is-debuggable", value==0] => permit();',
+            "x-ms-sgx-is-debuggable is of type Boolean, this is of type Integer",
+        ),
+        (
+            '[type=="x-ms-sgx-mrsigner", value==5] => permit();',
+            'x-ms-sgx-mrsigner is of type String, this is of type Integer: write "5"',
+        ),
+        (
+            '[type=="x-assay-evaluation-number", value>="15"] => permit();',
+            "only integers are ordered: this never holds; write 15, without quotes",
+        ),
+        (
+            '[type=="x-assay-tcb-date", value>="2025-01-01"] => permit();',
+            "only integers are ordered: this never holds",
+        ),
+        (
+            '[type=="x-ms-sgx-ehd", issuer=="AttestationServce"] => permit();',
+            'no claim has the issuer "AttestationServce"; did you mean `AttestationService`?',
+        ),
+        (
+            '[type=="x-ms-sgx-ehd", issuer=="me"] => permit();',
+            (
+                'no claim has the issuer "me"; '
+                "there are AttestationService, AttestationPolicy, CustomClaim"
+            ),
+        ),
+        (
+            '[type=="x-ms-sgx-ehd", valueType=="int"] => permit();',
+            'no claim has the valueType "int"; there are Boolean, Integer, String',
+        ),
+        (
+            '[type=="x-ms-sgx-svn", value==2, value==3] => permit();',
+            "no claim has this value and the one before, too; write one rule for each alternative",
+        ),
+        ("[type==true] => permit();", 'no claim has the type true; write "true"'),
+    ],
+)
+def test_a_test_that_never_holds_is_told_what_would(rule: str, message: str) -> None:
+    assert lint(rule)[0].message == message
+
+
+def test_a_setting_is_told_what_it_can_be() -> None:
+    (finding,) = lint(
+        "=> deny(); => permit();",
+        configuration='=> issueproperty(type="required_pcr_mask", value="15");',
+        attestation_type="Tpm",
+    )
+
+    assert finding.message == (
+        'required_pcr_mask: an integer from 0 to 16777215 is expected, got "15" of type String'
+    )
 
 
 def test_line_ends_are_noted_because_the_hash_covers_them() -> None:

@@ -22,7 +22,7 @@ def check(
     Exit code 1 if there is an error.
     """
     from assay.cli.input_file import read_text
-    from assay.cli.policy_text import findings_report, show_count, show_findings
+    from assay.cli.policy_text import findings_report, show_count, show_findings, show_unchecked
     from assay.cli.render import GOOD, Answer, print_json
     from assay.policy import policy_hash
     from assay.policy.review import review_policy
@@ -55,5 +55,7 @@ def check(
             show_findings(answer, file, findings)
         if found:
             show_count(answer, found, len(files))
+        elif policy_type is PolicyTypeChoice.ANY:
+            show_unchecked()
     if found:
         raise typer.Exit(PROBLEMS)

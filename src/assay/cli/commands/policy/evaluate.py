@@ -35,7 +35,7 @@ def evaluate(
     Exit code 3 if the policy does not permit, 2 if the text is no policy.
     """
     from assay.cli.input_file import read_text
-    from assay.cli.policy_file import read_claims_file
+    from assay.cli.policy_file import not_a_policy, read_claims_file
     from assay.cli.policy_text import show_decision, show_members
     from assay.cli.render import WARNING, Answer, print_json
     from assay.policy import PolicySyntaxError, compile_policy
@@ -49,7 +49,7 @@ def evaluate(
     except PolicySyntaxError as error:
         if as_json:
             print_json(syntax_report(error))
-        raise
+        raise not_a_policy(file, error) from error
     for doubt in doubtful_claims(incoming, policy_type.attestation_type):
         Answer(stderr=True).line((f"{claims}: {doubt}", WARNING))
     outcome = evaluate_policy(policy, incoming)

@@ -26,7 +26,7 @@ def lint(
     Exit code 1 if there is an error or a warning; notes do not count.
     """
     from assay.cli.input_file import read_text
-    from assay.cli.policy_text import findings_report, show_count, show_findings
+    from assay.cli.policy_text import findings_report, show_count, show_findings, show_unchecked
     from assay.cli.render import Answer, print_json
     from assay.policy.lint import Severity
     from assay.policy.review import lint_text
@@ -49,5 +49,7 @@ def lint(
         for file, findings in linted:
             show_findings(answer, file, findings)
         show_count(answer, found, len(files))
+        if not found and policy_type is PolicyTypeChoice.ANY:
+            show_unchecked()
     if failed:
         raise typer.Exit(PROBLEMS)

@@ -12,6 +12,13 @@ def test_a_policy_without_errors_is_said_to_be_one(run: Run, write: Write) -> No
 
     assert outcome.exit_code == 0
     assert outcome.out == f"good.policy: no errors, hash {policy_hash(GOOD)}\n"
+    assert outcome.err == "names and types of claims are not checked without --type\n"
+
+
+def test_a_policy_without_errors_for_its_type_is_checked_in_full(run: Run, write: Write) -> None:
+    outcome = run("policy", "check", write("good.policy", GOOD), "--type", "SgxEnclave")
+
+    assert outcome.exit_code == 0
     assert outcome.err == ""
 
 

@@ -91,7 +91,9 @@ def test_a_text_that_is_no_policy_is_a_matter_of_usage(run: Run, write: Write) -
     report = run("policy", "eval", "wrong.policy", "--claims", "claims.json", "--json")
 
     assert text.exit_code == report.exit_code == 2
-    assert text.err.startswith("assay: line 4, column 10: expected a comparison")
+    assert text.err.startswith(
+        "assay: wrong.policy is not a policy\nline 4, column 10: expected a comparison"
+    )
     assert report.json["decision"] == "error"
     assert report.json["error"]["code"] == "PolicyParsingError"
 

@@ -95,6 +95,10 @@ def test_no_file_is_overwritten(run: Run, write: Write, existing: str) -> None:
             ("--template", "sgx-signer", "--out", "a.json"),
             "--out: expected a name such as a.policy, got a.json",
         ),
+        (
+            ("--template", "sgx-signer", "--out", "a.txt"),
+            "--out: expected a name such as a.policy, got a.txt",
+        ),
     ],
 )
 def test_a_template_that_cannot_be_is_a_matter_of_usage(

@@ -14,6 +14,14 @@ def test_a_clean_policy_passes(run: Run, write: Write) -> None:
     assert outcome.out == "nothing found in 1 file\n"
 
 
+def test_what_is_not_looked_for_without_a_type_is_said(run: Run, write: Write) -> None:
+    outcome = run("policy", "lint", write("good.policy", GOOD))
+
+    assert outcome.exit_code == 0
+    assert outcome.out == "nothing found in 1 file\n"
+    assert outcome.err == "names and types of claims are not checked without --type\n"
+
+
 def test_a_warning_has_its_code_and_fails(run: Run, write: Write) -> None:
     outcome = run("policy", "lint", write("open.policy", OPEN), write("named.policy", NAMED))
 
