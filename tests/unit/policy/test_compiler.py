@@ -31,6 +31,13 @@ def test_problems_of_grammar_and_meaning_come_together_in_order() -> None:
     assert isinstance(caught.value, PolicyError)
 
 
+def test_the_rules_of_a_misspelled_section_are_held_against_the_one_it_means() -> None:
+    with pytest.raises(PolicySyntaxError) as caught:
+        compile_policy('version=1.0;issuancerule{=> permit(); => issue(type="a", value=1);};')
+
+    assert [problem.column for problem in caught.value.problems] == [13, 29]
+
+
 def test_a_text_of_only_problems_lists_no_more_than_anybody_reads() -> None:
     with pytest.raises(PolicySyntaxError) as caught:
         compile_policy("version=1.0;authorizationrules{" + "=> no(); => add(claim=c);" * 99 + "};")

@@ -230,3 +230,12 @@ def test_a_query_of_the_policy_s_text_is_read_once_for_all_evaluations() -> None
     assert first.meter.steps == second.meter.steps == MAX_STEPS - 2
     assert first.query("b") is not second.query("b")
     assert kept == {"a": query}
+
+
+def test_a_query_is_charged_once_an_evaluation() -> None:
+    workbench = Workbench(Meter())
+
+    query = workbench.query("abc")
+
+    assert workbench.query("abc") is query
+    assert workbench.meter.steps == MAX_STEPS - 4

@@ -74,6 +74,14 @@ def test_spans_cover_what_was_written() -> None:
     assert source.slice(rule.action.claim.span) == "claim = c"
 
 
+def test_the_span_of_a_new_claim_covers_its_assignments() -> None:
+    source = Source(in_section('=> issue( type = "a" , value = 1 );'))
+    claim = parse(source)[0].rules(SectionName.AUTHORIZATION)[0].action.claim
+
+    assert claim is not None
+    assert source.slice(claim.span) == 'type = "a" , value = 1'
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [('"a"', "a"), ("007", 7), ("true", True), ("false", False), (str(2**64), 2**64)],

@@ -135,6 +135,13 @@ def test_what_is_no_query_is_refused(query: str) -> None:
         Query(query)
 
 
+def test_a_literal_is_checked_as_it_will_be_read() -> None:
+    # JSON has two ways to write a backquote here, and a name stands only once.
+    assert run('`{"\\`": 1, "x\\u0060": 2}`') == '{"`":1,"x`":2}'
+    with pytest.raises(QueryError, match="not a JMESPath query"):
+        Query('`{"\\`": 1, "\\u0060": 2}`')
+
+
 @pytest.mark.parametrize(
     "query",
     [
