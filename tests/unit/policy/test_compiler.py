@@ -57,13 +57,16 @@ def test_the_size_is_bounded() -> None:
     with pytest.raises(PolicySyntaxError, match="1048576 bytes") as caught:
         compile_policy(text + "é" * (MAX_POLICY_BYTES // 2))
     assert (caught.value.line, caught.value.column) == (1, 1)
+    assert caught.value.problems[0].expected == "at most 1048576 bytes"
 
 
 def test_half_a_surrogate_pair_is_refused_at_its_place() -> None:
     with pytest.raises(PolicySyntaxError) as caught:
         compile_policy("version=1.0;\n//\ud800")
 
-    assert (caught.value.line, caught.value.column) == (2, 3)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, problem.expected) == (2, 3, "Unicode text")
+    assert problem.message == "expected Unicode text, got half of a surrogate pair"
 
 
 MEBIBYTE = 1_048_576

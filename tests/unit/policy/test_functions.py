@@ -202,7 +202,7 @@ def cost(name: str, *arguments: Values) -> int:
     ("name", "arguments", "steps"),
     [
         # The document: itself, its characters, its structure.
-        ("JsonToClaimValue", ((f'"{"x" * 30}"',),), 1 + 2 + 0 + 1),
+        ("JsonToClaimValue", ((f'"{"X" * 30}"',),), 1 + 2 + 0 + 1),
         ("JsonToClaimValue", (("[1,2,3,4,5]",),), 1 + 0 + 5 + 5),
         # The query: itself and its characters; to run it; what it found.
         ("JmesPath", (("1",), ("@",)), 1 + (1 + 1) + 1 + 1),
