@@ -94,6 +94,21 @@ def test_literals_have_their_value(text: str, value: object) -> None:
     assert type(test.expression.value) is type(value)
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("version", "claim", "configurationrules", "authorizationrules", "issuancerules"),
+        *("permit", "deny", "add", "issue", "issueproperty"),
+        *("type", "value", "valueType", "issuer", "true", "false"),
+    ],
+)
+def test_a_word_of_the_language_names_no_claims(word: str) -> None:
+    (problem,) = problems(in_section(f'{word}:[type=="a"] => permit();'))
+
+    assert (problem.line, problem.column) == (4, 1)
+    assert problem.message.endswith(f"`{word}` is a word of the language")
+
+
 def test_a_call_may_have_no_argument() -> None:
     test = only_rule("[value==F()] => permit();").conditions[0].tests[0]
 

@@ -136,6 +136,7 @@ DOCUMENT = {
         *[("l == l", "true"), ("l == a", "false"), ("a.n == a.n", "true")],
         *[("one < `2`", "true"), ("one < `1`", "false"), ("one <= `1`", "true")],
         *[("one > `0`", "true"), ("one >= `2`", "false"), ("yes < `2`", "null")],
+        *[("one > `1`", "false"), ("one >= `1`", "true"), ("one <= `0`", "false")],
         *[("`2` > yes", "null"), ("empty < `1`", "null"), ("`1` > empty", "null")],
         ("rows[?k == `1`].k", "[1,1.0]"),
         ("rows[?k].v", '["x",""]'),
