@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -48,11 +49,8 @@ def _is_boolean(value: ClaimValue) -> bool:
     return isinstance(value, bool)
 
 
-def _within(least: int, greatest: int) -> Callable[[ClaimValue], bool]:
-    def fits(value: ClaimValue) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= greatest
-
-    return fits
+def _is_within(least: int, greatest: int, value: ClaimValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= greatest
 
 
 SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
@@ -64,7 +62,7 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
         ),
         "require_valid_aik_cert": Setting(fits=_is_boolean, expected="true or false", types=_TPM),
         "required_pcr_mask": Setting(
-            fits=_within(0, _MAX_PCR_MASK),
+            fits=partial(_is_within, 0, _MAX_PCR_MASK),
             expected=f"an integer from 0 to {_MAX_PCR_MASK}",
             types=_TPM,
         ),
@@ -75,7 +73,7 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
 PROPERTIES: Final[Mapping[str, Setting]] = MappingProxyType(
     {
         "report_validity_in_minutes": Setting(
-            fits=_within(1, MAX_VALIDITY_MINUTES),
+            fits=partial(_is_within, 1, MAX_VALIDITY_MINUTES),
             expected=f"an integer from 1 to {MAX_VALIDITY_MINUTES}",
             types=_TPM,
         ),

@@ -46,7 +46,7 @@ def test_negation_and_functions_need_version_1_2(version: str) -> None:
 
     negation, function = problems(in_section(rule, version=version))
 
-    assert (negation.column, negation.expected) == (1, "version 1.2 for `!`")
+    assert (negation.column, negation.length, negation.expected) == (1, 1, "version 1.2 for `!`")
     assert (function.column, function.length) == (39, len("NegateBool"))
     assert problems(in_section(rule)) == []
 

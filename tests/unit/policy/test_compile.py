@@ -7,6 +7,7 @@ from assay.policy import Decision, PolicyEvaluationError, compile_policy
 from assay.policy.compile import Program, compile_program, predicate, run_rules
 from assay.policy.meter import MAX_STEPS
 from assay.policy.parser import parse
+from assay.policy.query import Query
 from assay.policy.source import Source
 from assay.policy.syntax import Operator
 
@@ -137,9 +138,16 @@ def test_a_policy_that_compares_with_more_than_64_bits_is_exact() -> None:
         ('=> issueproperty(type="r", value=5);', {}),
         ('c:[type=="a"] => issue(claim=c);', {"a": [1, 2]}),
         ('c:[type=="a"] => add(claim=c);', {}),
+        ('c:[type=="a"] => issueproperty(claim=c);', {}),
         ('c:[type=="a"] => issue(type="r", value=c.value);', {"r": [1, 2]}),
         ('c:[type=="a"] => issue(type="r", value=c.type);', {"r": "a"}),
         ('c:[type=="b"] => issue(type=c.value, value=true);', {"x": True}),
+        ('c:[type=="b"] => issue(type=c.value, value=c.type);', {"x": "b"}),
+        (
+            'c:[type=="b"] => issue(type=c.value, value=AppendString(c.value, "y"));',
+            {"x": "xy"},
+        ),
+        ('b:[type=="b"] && c:[type=="a"] => issue(type=b.value, value=c.value);', {"x": [1, 2]}),
         ('c:[value==2] => issue(type="r", value=c.type);', {"r": "a"}),
         ('=> issue(type="r", value=JsonToClaimValue("[]"));', {}),
         ('=> issue(type="r", value=JsonToClaimValue("[1,1]"));', {"r": 1}),
@@ -189,6 +197,17 @@ def test_actions_fill_the_sets(rules: str, expected: dict[str, object]) -> None:
 
     assert outcome == expected
     assert str(outcome) == str(expected)
+
+
+def test_claims_can_be_copied_to_the_properties() -> None:
+    policy = compile_policy(
+        "version=1.2;authorizationrules{=> permit();};"
+        'issuancerules{c:[type=="a"] => issueproperty(claim=c);};'
+    )
+
+    evaluation = policy.evaluate([Claim("a", 1), Claim("a", 2)])
+
+    assert (evaluation.issued, evaluation.properties) == ({}, {"a": [1, 2]})
 
 
 @pytest.mark.parametrize(
@@ -286,6 +305,23 @@ def test_work_is_counted_by_the_claims_and_values_looked_at(rules: str, steps: i
     run_rules(program.authorization, run, program.source)
 
     assert MAX_STEPS - run.steps == steps
+
+
+def test_a_query_in_the_text_is_read_once_for_all_evaluations() -> None:
+    program = compiled(
+        'c:[type=="a"] => add(type="b", value=JmesPath(c.value, AppendString("@", "")));'
+        'c:[type=="a"] => add(type="b", value=AppendString("", JmesPath(c.value, "x")));'
+    )
+    assert program.queries == {"x": None}
+
+    kept = []
+    for _ in range(2):
+        run_rules(program.authorization, program.start((Claim("a", "{}"),)), program.source)
+        kept.append(program.queries["x"])
+
+    assert list(program.queries) == ["x"]
+    assert isinstance(kept[0], Query)
+    assert kept[0] is kept[1]
 
 
 def test_rules_are_numbered_through_all_sections() -> None:

@@ -31,6 +31,13 @@ def test_problems_of_grammar_and_meaning_come_together_in_order() -> None:
     assert isinstance(caught.value, PolicyError)
 
 
+def test_the_rules_of_a_misspelled_section_are_held_against_the_one_it_means() -> None:
+    with pytest.raises(PolicySyntaxError) as caught:
+        compile_policy('version=1.0;issuancerule{=> permit(); => issue(type="a", value=1);};')
+
+    assert [problem.column for problem in caught.value.problems] == [13, 29]
+
+
 def test_a_text_of_only_problems_lists_no_more_than_anybody_reads() -> None:
     with pytest.raises(PolicySyntaxError) as caught:
         compile_policy("version=1.0;authorizationrules{" + "=> no(); => add(claim=c);" * 99 + "};")
@@ -50,13 +57,16 @@ def test_the_size_is_bounded() -> None:
     with pytest.raises(PolicySyntaxError, match="1048576 bytes") as caught:
         compile_policy(text + "é" * (MAX_POLICY_BYTES // 2))
     assert (caught.value.line, caught.value.column) == (1, 1)
+    assert caught.value.problems[0].expected == "at most 1048576 bytes"
 
 
 def test_half_a_surrogate_pair_is_refused_at_its_place() -> None:
     with pytest.raises(PolicySyntaxError) as caught:
         compile_policy("version=1.0;\n//\ud800")
 
-    assert (caught.value.line, caught.value.column) == (2, 3)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, problem.expected) == (2, 3, "Unicode text")
+    assert problem.message == "expected Unicode text, got half of a surrogate pair"
 
 
 MEBIBYTE = 1_048_576

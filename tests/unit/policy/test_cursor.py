@@ -119,7 +119,8 @@ def test_a_string_before_the_end_is_not_suspected() -> None:
         ("", "the end of the policy"),
         ("\ufeff", "U+FEFF"),
         ('"a\nb"', '`"a`'),
-        ("a" * 99, f"`{'a' * 40}…`"),
+        ("a" * 40, f"`{'a' * 40}`"),
+        ("a" * 41, f"`{'a' * 40}…`"),
         ('"\x1b"', '`"\ufffd"`'),
     ],
 )

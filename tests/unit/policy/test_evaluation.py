@@ -4,6 +4,7 @@ import pytest
 
 from assay.claims import Claim
 from assay.policy import CompiledPolicy, Decision, PolicyEvaluationError, compile_policy
+from assay.policy.outcome import evaluate_policy
 from assay.policy.run import MAX_INCOMING_CLAIMS
 
 
@@ -162,6 +163,14 @@ def test_a_setting_with_two_values_fails() -> None:
     assert (caught.value.line, caught.value.column) == (1, 1)
 
 
+def test_a_setting_with_two_values_is_placed_at_its_first_rule() -> None:
+    rules = "".join(f'\n=> issueproperty(type="x", value={value});' for value in (1, 2))
+
+    with pytest.raises(PolicyEvaluationError, match="x: one value is expected, got 2") as caught:
+        policy("", configuration=rules).configuration()
+    assert (caught.value.line, caught.value.column) == (5, 1)
+
+
 def test_a_setting_copied_from_a_claim_is_placed_at_the_start() -> None:
     rules = (
         '=> issueproperty(type="y", value="require_valid_aik_cert");'
@@ -197,6 +206,34 @@ def test_an_error_anywhere_fails_the_evaluation() -> None:
     with pytest.raises(PolicyEvaluationError):
         policy("=> permit();", bad).evaluate([])
     assert policy("=> deny();", bad).evaluate([]).decision is Decision.DENY
+
+
+def exhausting(action: str) -> str:
+    """Rules that make the longest string there is and read it until no step is left."""
+    doublings = "".join(
+        f'c:[type=="{n}"] => {action}(type="{n + 1}", value=AppendString(c.value, c.value));'
+        for n in range(18)
+    )
+    reading = (
+        '\nc:[type=="18"] && [type=="0", value==AppendString(c.value, "")]'
+        f' => {action}(type="read", value=true);'
+    )
+    return f'=> {action}(type="0", value="{"x" * 16}");' + doublings + reading * 8
+
+
+@pytest.mark.parametrize("section", ["configuration", "authorization", "issuance"])
+def test_too_many_steps_are_an_error_of_the_evaluation_in_each_section(section: str) -> None:
+    rules = {"authorization": "=> permit();"}
+    rules[section] = exhausting("issueproperty" if section == "configuration" else "add")
+    compiled = policy(**rules)
+
+    outcome = evaluate_policy(compiled, [])
+
+    assert outcome.decision == "error"
+    assert outcome.error is not None
+    assert outcome.error.reason == "the evaluation takes too many steps"
+    first = compiled.text[: compiled.text.index('"read"')].count("\n") + 1
+    assert first < outcome.error.line < first + 8
 
 
 def test_too_many_claims_are_an_error_of_the_evaluation() -> None:

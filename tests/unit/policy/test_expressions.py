@@ -97,6 +97,13 @@ def test_a_function_that_fails_names_its_place() -> None:
     assert "NegateBool expects one Boolean, got 1" in str(caught.value)
 
 
+def test_a_function_that_fails_inside_another_names_its_own_place() -> None:
+    with pytest.raises(PolicyEvaluationError) as caught:
+        evaluate("NegateBool(NegateBool(c.value))", CLAIMS[0])
+
+    assert caught.value.column == len("version=1.2;authorizationrules{[value==NegateBool(") + 1
+
+
 def test_values_of_many_claims_are_charged_for() -> None:
     source = Source("version=1.0;authorizationrules{[value==c.value] => permit();};")
     tree, _ = parse(source)

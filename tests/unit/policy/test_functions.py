@@ -202,7 +202,7 @@ def cost(name: str, *arguments: Values) -> int:
     ("name", "arguments", "steps"),
     [
         # The document: itself, its characters, its structure.
-        ("JsonToClaimValue", ((f'"{"x" * 30}"',),), 1 + 2 + 0 + 1),
+        ("JsonToClaimValue", ((f'"{"X" * 30}"',),), 1 + 2 + 0 + 1),
         ("JsonToClaimValue", (("[1,2,3,4,5]",),), 1 + 0 + 5 + 5),
         # The query: itself and its characters; to run it; what it found.
         ("JmesPath", (("1",), ("@",)), 1 + (1 + 1) + 1 + 1),
@@ -230,3 +230,12 @@ def test_a_query_of_the_policy_s_text_is_read_once_for_all_evaluations() -> None
     assert first.meter.steps == second.meter.steps == MAX_STEPS - 2
     assert first.query("b") is not second.query("b")
     assert kept == {"a": query}
+
+
+def test_a_query_is_charged_once_an_evaluation() -> None:
+    workbench = Workbench(Meter())
+
+    query = workbench.query("abc")
+
+    assert workbench.query("abc") is query
+    assert workbench.meter.steps == MAX_STEPS - 4

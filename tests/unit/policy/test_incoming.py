@@ -140,10 +140,10 @@ def test_a_token_of_a_type_without_catalogue_gives_nothing() -> None:
 def test_claims_that_no_evidence_has_are_pointed_out() -> None:
     claims = (
         Claim("x-ms-sgx-svn", "3"),
+        Claim("role", "a", ClaimIssuer.CUSTOM),
         Claim("x-ms-sgx-mrsinger", "a"),
         Claim("x-ms-sgx-product-id", 1),
         Claim("iss", "x"),
-        Claim("role", "a", ClaimIssuer.CUSTOM),
     )
 
     assert list(doubtful_claims(claims, "SgxEnclave")) == [

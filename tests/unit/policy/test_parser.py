@@ -74,6 +74,14 @@ def test_spans_cover_what_was_written() -> None:
     assert source.slice(rule.action.claim.span) == "claim = c"
 
 
+def test_the_span_of_a_new_claim_covers_its_assignments() -> None:
+    source = Source(in_section('=> issue( type = "a" , value = 1 );'))
+    claim = parse(source)[0].rules(SectionName.AUTHORIZATION)[0].action.claim
+
+    assert claim is not None
+    assert source.slice(claim.span) == 'type = "a" , value = 1'
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [('"a"', "a"), ("007", 7), ("true", True), ("false", False), (str(2**64), 2**64)],
@@ -84,6 +92,21 @@ def test_literals_have_their_value(text: str, value: object) -> None:
     assert isinstance(test.expression, syntax.Literal)
     assert test.expression.value == value
     assert type(test.expression.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("version", "claim", "configurationrules", "authorizationrules", "issuancerules"),
+        *("permit", "deny", "add", "issue", "issueproperty"),
+        *("type", "value", "valueType", "issuer", "true", "false"),
+    ],
+)
+def test_a_word_of_the_language_names_no_claims(word: str) -> None:
+    (problem,) = problems(in_section(f'{word}:[type=="a"] => permit();'))
+
+    assert (problem.line, problem.column) == (4, 1)
+    assert problem.message.endswith(f"`{word}` is a word of the language")
 
 
 def test_a_call_may_have_no_argument() -> None:

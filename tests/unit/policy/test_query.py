@@ -64,6 +64,7 @@ def test_text_that_is_not_ascii_stays_as_it_is() -> None:
         ('`{"a":[1]}` == `{"a":[1]}`', "true"),
         ('`{"a":1}` == `{"b":1}`', "false"),
         ('`{"a":1}` == `[1]`', "false"),
+        ('`{"a":1}` == `{"a":true}`', "false"),
         ("`[1]` == `[1,2]`", "false"),
         ("`[1,2]` == `[1,3]`", "false"),
         ("`[3,2]` == `[1,2]`", "false"),
@@ -97,6 +98,14 @@ def test_values_of_different_types_are_different(query: str, result: str) -> Non
         ("equals_ignore_case('ß', 'SS')", "false"),
         ("to_number('12')", "12"),
         ("to_number('-1.5e1')", "-15.0"),
+        *[("to_number('1E2')", "100.0"), ("to_number('1e+2')", "100.0")],
+        *[("to_number('1e-2')", "0.01"), ("to_number('0')", "0"), ("to_number('-7')", "-7")],
+        *[(f"to_number('{'9' * 19}')", "9" * 19), (f"to_number('{'9' * 20}')", "null")],
+        *[("to_number('01')", "null"), ("to_number('')", "null"), ("to_number('-')", "null")],
+        *[("to_number('1.')", "null"), ("to_number('.5')", "null"), ("to_number('+1')", "null")],
+        (f"to_number('0.{'0' * 29}1')", "1e-30"),
+        (f"to_number('0.{'0' * 30}1')", "null"),
+        *[("to_number('1e99') > `1e98`", "true"), ("to_number('1e100')", "null")],
         ("to_number('0x1')", "null"),
         ("to_number('\uff11')", "null"),
         ("to_number('nan')", "null"),
@@ -135,12 +144,23 @@ def test_what_is_no_query_is_refused(query: str) -> None:
         Query(query)
 
 
+def test_a_literal_is_checked_as_it_will_be_read() -> None:
+    # JSON has two ways to write a backquote here, and a name stands only once.
+    assert run('`{"\\`": 1, "x\\u0060": 2}`') == '{"`":1,"x`":2}'
+    with pytest.raises(QueryError, match="not a JMESPath query"):
+        Query('`{"\\`": 1, "\\u0060": 2}`')
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "nothing(@)",
         "length(`1`)",
         "equals_ignore_case('a')",
+        "equals_ignore_case(`1`, 'a')",
+        "equals_ignore_case('a', `null`)",
+        """contains(`{"a":1}`, 'a')""",
+        "contains(`null`, 'a')",
         "&a",
         "to_string(&a)",
         "`[1]`[::0]",

@@ -136,6 +136,7 @@ DOCUMENT = {
         *[("l == l", "true"), ("l == a", "false"), ("a.n == a.n", "true")],
         *[("one < `2`", "true"), ("one < `1`", "false"), ("one <= `1`", "true")],
         *[("one > `0`", "true"), ("one >= `2`", "false"), ("yes < `2`", "null")],
+        *[("one > `1`", "false"), ("one >= `1`", "true"), ("one <= `0`", "false")],
         *[("`2` > yes", "null"), ("empty < `1`", "null"), ("`1` > empty", "null")],
         ("rows[?k == `1`].k", "[1,1.0]"),
         ("rows[?k].v", '["x",""]'),
@@ -156,6 +157,15 @@ DOCUMENT = {
         ("map(&k, rows[:2])", "[1,true]"),
         ("sort_by(rows[?v == 'x' || v == ''], &v)[0].k", "true"),
         ("length(join('', ['a', 'b']))", "2"),
+        # What takes steps of its own, at each place that an expression can have.
+        *[("no || l[1:]", "[2,3]"), ("yes && l[1:]", "[2,3]"), ("!l[1:]", "false")],
+        *[("l[1:] == '1'", "false"), ("length(l) == `3`", "true"), ("l[1:] == l[1:]", "true")],
+        *[("length(l) > one", "true"), ("one < length(l)", "true"), ("one > length(l)", "false")],
+        *[("(l[1:])[*]", "[2,3]"), ("l[*].[@]", "[[1],[2],[3]]"), ("(l[1:])[1:]", "[3]")],
+        *[("{x: one}.*", "[1]"), ("a.*.[c]", "[[1]]"), ("(nested[:1])[]", "[1,2]")],
+        *[("(l[1:])[?@ > `2`]", "[3]"), ("l[?[@]]", "[1,2,3]"), ("l[?@ > `2`].[@]", "[[3]]")],
+        *[("[length(l), one]", "[3,1]"), ("{x: length(l)}", '{"x":3}')],
+        *[("to_array(length(l))", "[3]"), ("l[1:] | [0]", "2"), ("one | length([@])", "1")],
     ],
 )
 def test_each_construct_finds_what_the_specification_says(query: str, result: str) -> None:
@@ -169,6 +179,7 @@ def test_each_construct_finds_what_the_specification_says(query: str, result: st
         *[("@", 1 + 3), ("`1`", 1 + 1), ("a", 1 + 1), ("a.b.c", 3 + 1), ("[0]", 2 + 1 + 1)],
         *[("!a", 2 + 1), ("a && b", 3 + 1), ("a || b || c", 4 + 1), ("a == b", 3 + 1)],
         *[("a < b", 3 + 1), ("a == `1`", 3 + 1), ("a | b", 2 + 1), ("(a)[0]", 3 + 1)],
+        ("a | b.c", 3 + 1),
         *[("[*].a", 2 + 2 * 1 + 1), ("[?a].b", 2 + 2 * 2 + 1), ("[]", 3 + 2 + 2 * 1 + 3)],
         *[("[:]", 4 + 2 + 2 * 1 + 3), ("*.a", 2 + 1), ("[@, @]", 3 + 7 + 7)],
         *[("{x: a}", 2 + 2 + 2), ("type(@)", 2 + 3 + 1), ("map(&a, @)", 3 + 1 + 3 + 2 + 3)],
@@ -230,7 +241,10 @@ LONG = "x" * 160
         ("join('', @) | `0`", [LONG, LONG], 5 + 1 + (1 + 2 + 20) + 20 + 1),
         # Texts and lists are compared by their size, with the query's own text at no cost.
         ("a == b", {"a": LONG, "b": LONG}, 3 + 10 + 1),
+        ("a == b", {"a": LONG + "x", "b": ""}, 3 + 10 + 1),
         ("a == b", {"a": NESTED, "b": NESTED}, 3 + 7 + 1),
+        # To flatten is to go through the lists inside, too.
+        ("[] | `0`", [[1, 2, 3], 4], 5 + (3 + 1) + 4 * 1 + 1),
         ("a == 'x'", {"a": LONG}, 3 + 1),
     ],
 )

@@ -39,17 +39,21 @@ def test_claims_that_nobody_looks_at_are_left_out() -> None:
     assert run.claims() == [Claim("b", 2)]
 
 
-def test_values_of_enumerations_become_plain() -> None:
+def test_values_of_enumerations_become_plain_and_the_rest_of_a_claim_stays() -> None:
     run = Run(
         (
-            Claim("a", Word.A),
-            Claim("b", Number.ONE),
+            Claim("a", Word.A, ClaimIssuer.CUSTOM),
+            Claim("b", Number.ONE, read_only=True),
             Claim("c", 1, read_only=True),
         )
     )
 
     assert [type(claim.value) for claim in run.claims()] == [str, int, int]
-    assert [claim.read_only for claim in run.claims()] == [False, False, True]
+    assert run.claims() == [
+        Claim("a", "a", ClaimIssuer.CUSTOM),
+        Claim("b", 1, ClaimIssuer.SERVICE, read_only=True),
+        Claim("c", 1, ClaimIssuer.SERVICE, read_only=True),
+    ]
 
 
 @pytest.mark.parametrize("value", [1.5, None, b"x", ["a"]])
@@ -92,3 +96,12 @@ def test_output_is_bounded() -> None:
     assert json_members({"a": {(str, text): text}}) == {"a": text}
     with pytest.raises(BoundReachedError):
         json_members({"ab": {(str, text): text}})
+
+
+def test_all_that_goes_out_counts_together() -> None:
+    half = "x" * (MAX_OUTPUT_CHARACTERS // 2 - 1)
+    outgoing: Outgoing = {name: {(str, half): half} for name in ("a", "b")}
+
+    assert json_members(outgoing) == {"a": half, "b": half}
+    with pytest.raises(BoundReachedError):
+        json_members({**outgoing, "": {(bool, True): True}})

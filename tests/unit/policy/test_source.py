@@ -47,14 +47,22 @@ def test_a_problem_at_the_end_has_a_caret_of_one() -> None:
     assert (problem.line, problem.column, problem.length, problem.caret) == (1, 1, 1, "^")
 
 
-@pytest.mark.parametrize("offset", [0, 40, 250, 499])
-def test_a_long_line_is_shown_around_the_problem(offset: int) -> None:
+@pytest.mark.parametrize(("offset", "caret"), [(0, 1), (40, 41), (250, 50), (499, 100)])
+def test_a_long_line_is_shown_around_the_problem(offset: int, caret: int) -> None:
     text = "".join(chr(ord("a") + index % 26) for index in range(500))
 
     problem = Source(text).problem(Span(offset, offset + 1), "m", expected="e")
 
     assert len(problem.source) == 100
     assert problem.source[len(problem.caret) - 1] == text[offset]
+    assert len(problem.caret) == caret
+
+
+def test_a_problem_longer_than_what_is_shown_is_marked_to_its_end() -> None:
+    problem = Source("x" * 500).problem(Span(60, 500), "m", expected="e")
+
+    assert problem.length == 440
+    assert len(problem.caret) == len(problem.source) == 100
 
 
 def test_what_a_terminal_would_obey_is_not_shown() -> None:

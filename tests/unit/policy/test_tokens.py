@@ -81,6 +81,8 @@ def test_strings_decode_quotes_and_backslashes_and_keep_other_escapes(
         ("\u201c", "typographic"),
         ("\u00bb", "typographic"),
         ("0xFFFFFF", "write 16777215"),
+        ("0X1F", "write 31"),
+        ("0x" + "F" * 16, "write 18446744073709551615"),
         ("0x" + "F" * 5000, "integers are decimal"),
         ("/* x", "block comments"),
         ("#", "`//`"),
