@@ -40,12 +40,18 @@ class Report:
 
     def __init__(self) -> None:
         self.table = Table("what", "figure", "floor", "ratio", title="Assay")
+        self._processes = 1
         self._floor = measure_floor()
         self.noise = 0.0
 
+    def begin(self, processes: int) -> None:
+        """Begin with rows whose floor is that of so many processes at once."""
+        self._processes = processes
+        self._floor = measure_floor(processes)
+
     def floor(self) -> Floor:
         """The mean of the floor before the rows since the last call and the floor after them."""
-        after = measure_floor()
+        after = measure_floor(self._processes)
         middle = mean(self._floor, after)
         self.noise = max(self.noise, spread(self._floor, after))
         if is_noisy(self._floor, after):
@@ -82,6 +88,7 @@ def main() -> None:
         for algorithm in ("RS256", "ES256"):
             for workers in sorted({1, cores}):
                 _attestation(report, platform, folder, algorithm=algorithm, workers=workers)
+        report.begin(1)
         _hosting(report, platform, folder)
         _administration(report, folder)
     _command_line(report)
@@ -138,15 +145,14 @@ def _attestation(
 ) -> None:
     variants = {
         "platforms remembered": repeating_requests(platform),
-        "platforms all new": distinct_requests(platform),
+        "platforms all new": distinct_requests(platform, workers=workers),
     }
     data = folder / f"data-{algorithm}-{workers}"
     with running_server(data, folder / "platform", workers=workers, algorithm=algorithm) as server:
-        report.floor()
+        report.begin(workers)
         for name, requests in variants.items():
             load = run_load(server, requests, connections=_CONNECTIONS, seconds=_SECONDS)
-            floor = report.floor()
-            bare = Rate(floor.attestation(algorithm).per_second * workers)
+            bare = report.floor().attestation(algorithm)
             what = f"HTTP attestation, {algorithm}, {workers} worker(s), {name}"
             report.rate(what, Rate(load.per_second), bare)
             report.plain(

@@ -11,7 +11,10 @@ from assay.simulator import SimulatedPlatform
 
 _RUNTIME_DATA = b"a key that the enclave holds"
 _DISTINCT = 5000
-"""More quoting enclaves than a worker remembers: in turn, each one is forgotten again."""
+"""More quoting enclaves than a worker remembers: in turn, each one is forgotten again.
+
+For each worker, since of several each sees a part of them.
+"""
 
 
 def repeating_requests(platform: SimulatedPlatform) -> list[bytes]:
@@ -19,7 +22,7 @@ def repeating_requests(platform: SimulatedPlatform) -> list[bytes]:
     return [_request(platform)]
 
 
-def distinct_requests(platform: SimulatedPlatform) -> list[bytes]:
+def distinct_requests(platform: SimulatedPlatform, *, workers: int) -> list[bytes]:
     """So many quoting enclaves that none of them is remembered; one PCK chain."""
     enclave = platform.settings.quoting_enclave
     return [
@@ -34,7 +37,7 @@ def distinct_requests(platform: SimulatedPlatform) -> list[bytes]:
                 ),
             )
         )
-        for number in range(_DISTINCT)
+        for number in range(_DISTINCT * workers)
     ]
 
 
