@@ -55,7 +55,7 @@ class Layout:
     Reserved fields are checked and left out of the values.
     """
 
-    __slots__ = ("_reserved", "_struct", "_values", "name", "size")
+    __slots__ = ("_blanks", "_fields", "_reserved", "_struct", "_values", "name", "size")
 
     def __init__(self, name: str, *fields: Field, order: ByteOrder = "little") -> None:
         codes = "".join(
@@ -63,30 +63,43 @@ class Layout:
             for field in fields
         )
         self.name = name
+        self._fields = fields
         self._struct = struct.Struct(("<" if order == "little" else ">") + codes)
         self.size = self._struct.size
-        self._reserved = tuple(
-            (index, field.name, bytes(field.size))
-            for index, field in enumerate(fields)
-            if field.kind == "zeros"
-        )
+        reserved = [index for index, field in enumerate(fields) if field.kind == "zeros"]
         kept = [index for index, field in enumerate(fields) if field.kind != "zeros"]
-        # With one index `itemgetter` gives the value itself, not a tuple.
-        self._values: Callable[[tuple[Any, ...]], tuple[Any, ...]] = (
-            itemgetter(*kept) if len(kept) > 1 else lambda values: tuple(values[i] for i in kept)
-        )
+        self._blanks = tuple(bytes(fields[index].size) for index in reserved)
+        self._reserved = _picker(reserved)
+        self._values = _picker(kept)
 
-    def unpack(self, data: bytes, check: str) -> tuple[Any, ...]:
-        """The values of `data`, which must be exactly `size` bytes.
+    def unpack(self, data: bytes, offset: int, check: str) -> tuple[Any, ...]:
+        """The values of the `size` bytes of `data` at `offset`, which must be there.
 
         Raises:
             MalformedEvidenceError: A reserved field is not zero. `check` is its finding's code.
         """
-        fields = self._struct.unpack(data)
-        for index, name, blank in self._reserved:
-            if fields[index] != blank:
-                raise malformed(check, f"{self.name}.{name} to be zero", _excerpt(fields[index]))
-        return self._values(fields)
+        values = self._struct.unpack_from(data, offset)
+        if not self._blanks:
+            return values
+        if self._reserved(values) != self._blanks:
+            raise self._not_zero(values, check)
+        return self._values(values)
+
+    def _not_zero(self, values: tuple[Any, ...], check: str) -> MalformedEvidenceError:
+        name, value = next(
+            (field.name, value)
+            for field, value in zip(self._fields, values, strict=True)
+            if field.kind == "zeros" and any(value)
+        )
+        return malformed(check, f"{self.name}.{name} to be zero", _excerpt(value))
+
+
+def _picker(indices: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """What picks the values at `indices`, as a tuple."""
+    # With one index `itemgetter` gives the value itself, and with none it fails.
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    return lambda values: tuple(values[index] for index in indices)
 
 
 class Reader:
@@ -168,7 +181,12 @@ class Reader:
         Raises:
             MalformedEvidenceError: Too few bytes are left, or a reserved field is not zero.
         """
-        return layout.unpack(self.octets(layout.size, layout.name), self._check)
+        start = self._offset
+        stop = start + layout.size
+        if stop > self._end:
+            raise self.malformed(layout.name, f"{layout.size} bytes", f"{self._end - start} left")
+        self._offset = stop
+        return layout.unpack(self._data, start, self._check)
 
     @contextmanager
     def block(self, size: int, field: str) -> Iterator[None]:

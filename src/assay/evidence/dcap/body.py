@@ -114,7 +114,7 @@ def read_header(reader: Reader) -> QuoteHeader:
     Raises:
         MalformedEvidenceError: Too few bytes.
     """
-    return QuoteHeader(*reader.layout(_HEADER))
+    return QuoteHeader._make(reader.layout(_HEADER))
 
 
 def read_report_body(reader: Reader) -> SgxReportBody:
@@ -142,4 +142,4 @@ def read_report_body(reader: Reader) -> SgxReportBody:
     Raises:
         MalformedEvidenceError: Too few bytes, or a reserved byte is set.
     """
-    return SgxReportBody(*reader.layout(_REPORT_BODY))
+    return SgxReportBody._make(reader.layout(_REPORT_BODY))

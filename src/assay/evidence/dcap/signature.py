@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from assay.evidence.dcap.body import QUOTE_FORMAT, REPORT_BODY_SIZE, UNSUPPORTED
-from assay.wire import Reader, malformed
+from assay.wire import Layout, Reader, malformed, octets, uint
 
 PCK_CERTIFICATE_CHAIN: Final = 5
 """Certification data that carries the PCK certificate and its CAs as PEM."""
@@ -24,8 +24,17 @@ _CERTIFICATION_NAMES: Final = {
     4: "PCK certificate without its CAs",
     7: "platform manifest",
 }
-_SIGNATURE_SIZE: Final = 64
-_KEY_SIZE: Final = 64
+
+_SIGNER: Final = Layout("signer", octets("signature", 64), octets("attestation_key", 64))
+_QE_CERTIFICATION: Final = Layout(
+    "qe_report_certification",
+    octets("qe_report", REPORT_BODY_SIZE),
+    octets("qe_report_signature", 64),
+    uint("qe_auth_data_size", 2),
+)
+_CERTIFICATION: Final = Layout(
+    "qe_certification", uint("qe_certification_type", 2), uint("qe_certification_size", 4)
+)
 
 
 class QuoteSignature(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,15 +93,13 @@ def read_quote_signature(reader: Reader, *, nested: bool) -> QuoteSignature:
     """
     size = reader.uint(4, "signature_data_size")
     data = Reader(reader.octets(size, "signature_data"), "signature_data", check=QUOTE_FORMAT)
-    signature = data.octets(_SIGNATURE_SIZE, "signature")
-    attestation_key = data.octets(_KEY_SIZE, "attestation_key")
+    signature, attestation_key = data.layout(_SIGNER)
     if nested:
         _read_outer_certification(data)
-    qe_report = data.octets(REPORT_BODY_SIZE, "qe_report")
-    qe_report_signature = data.octets(_SIGNATURE_SIZE, "qe_report_signature")
-    qe_auth_data = data.octets(data.uint(2, "qe_auth_data_size"), "qe_auth_data")
-    certification_type = data.uint(2, "qe_certification_type")
-    certification_data = data.octets(data.uint(4, "qe_certification_size"), "qe_certification_data")
+    qe_report, qe_report_signature, auth_data_size = data.layout(_QE_CERTIFICATION)
+    qe_auth_data = data.octets(auth_data_size, "qe_auth_data")
+    certification_type, certification_size = data.layout(_CERTIFICATION)
+    certification_data = data.octets(certification_size, "qe_certification_data")
     data.end()
     return QuoteSignature(
         signature=signature,

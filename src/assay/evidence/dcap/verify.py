@@ -150,7 +150,7 @@ def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee
     memory = context.memory
     if memory.roots != context.roots:
         raise ValueError("the memory is that of other roots")
-    scope = context.collateral.digest + tee.value.encode()
+    scope = context.collateral.digest + tee.encode()
     chain_key = signature.chain_key()
     return memory.platforms.recall(
         signature.quoting_key(chain_key) + scope,
