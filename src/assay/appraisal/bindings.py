@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from assay.encoding import EncodingError, JsonValue, encode_base64url, parse_json_object
 from assay.errors import Finding, UntrustedEvidenceError
@@ -27,8 +28,7 @@ class HeldDataType(StrEnum):
     JSON = "JSON"
 
 
-@dataclass(frozen=True, slots=True)
-class HeldData:
+class HeldData(msgspec.Struct, frozen=True):
     """Data that the attester sends beside its evidence."""
 
     data: bytes

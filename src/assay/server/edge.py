@@ -6,8 +6,8 @@ as an internal error of which only an id goes out.
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import traceback
 from contextlib import suppress
 from importlib.metadata import version
@@ -135,7 +135,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == _TRACEPARENT and _PRINTABLE.fullmatch(value):
             return str(value, "ascii")
-    return f"00-{secrets.token_hex(16)}-0000000000000000-00"
+    return f"00-{os.urandom(16).hex()}-0000000000000000-00"
 
 
 def _routing_refusal(error: HTTPException, scope: Scope) -> RefusedRequestError:

@@ -20,10 +20,11 @@ class SimulatedSource:
 
     name = "simulator"
 
-    __slots__ = ("_day", "_kept", "_now", "_platform")
+    __slots__ = ("_day", "_kept", "_now", "_own", "_platform")
 
     def __init__(self, platform: SimulatedPlatform, now: Callable[[], datetime]) -> None:
         self._platform = platform
+        self._own = platform.dcap_platform
         self._now = now
         self._day: date | None = None
         self._kept: dict[EvaluationSelection, GatheredCollateral] = {}
@@ -37,7 +38,7 @@ class SimulatedSource:
             CollateralUnavailableError: It is another platform, or there is no such evaluation
                 data set.
         """
-        own = self._platform.dcap_platform
+        own = self._own
         if platform != own:
             raise unavailable(
                 f"evidence of the simulated platform of FMSPC {own.fmspc.hex()}",

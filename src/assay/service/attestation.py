@@ -7,7 +7,7 @@ to run where it is called.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,7 +116,7 @@ class AttestationService:
             chosen,
             issuer=instance.issuer,
             issued_at=now,
-            jti=secrets.token_hex(_JTI_BYTES),
+            jti=os.urandom(_JTI_BYTES).hex(),
         )
         if signed:
             return sign_token(claims, instance.keys.active, issuer=instance.issuer)

@@ -31,7 +31,7 @@ def attestation_claims(
         issuer: The instance's URL without a trailing slash.
         issued_at: The instant of issue; its second is `iat` and `nbf`, rounded down, since a
             client refuses a token that starts even a second in its future.
-        jti: 64 lower-case hexadecimal digits from a cryptographic source (`secrets.token_hex(32)`).
+        jti: 64 lower-case hexadecimal digits from a cryptographic source (`os.urandom(32).hex()`).
         lifetime: From `iat` to `exp`.
 
     Raises:
@@ -44,7 +44,8 @@ def attestation_claims(
         raise ValueError(f"issuer: need a URL without a trailing slash, got {issuer!r}")
     if issued_at.tzinfo is None:
         raise ValueError("issued_at: need a time zone")
-    if taken := sorted(_OURS & token_claims.keys()):
+    if not _OURS.isdisjoint(token_claims):
+        taken = sorted(_OURS & token_claims.keys())
         raise ValueError(f"token_claims: need none of the token's own claims, got {taken}")
     issued = int(issued_at.timestamp())
     return {

@@ -15,9 +15,8 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-import pybase64
 
-from assay.encoding import JsonValue, encode_json
+from assay.encoding import JsonValue, encode_base64url, encode_json
 from assay.keys import SigningKey
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
@@ -37,8 +36,9 @@ def sign_token(claims: Mapping[str, JsonValue], key: SigningKey, *, issuer: str)
         key: What signs.
         issuer: The instance's URL without a trailing slash.
     """
-    signing_input = _header(key.algorithm.value, key.kid, issuer) + _encode(_ENCODER.encode(claims))
-    return (signing_input + b"." + _encode(key.sign(signing_input))).decode("ascii")
+    header = _header(key.algorithm, key.kid, issuer)
+    signing_input = header + encode_base64url(_ENCODER.encode(claims))
+    return f"{signing_input}.{encode_base64url(key.sign(signing_input.encode('ascii')))}"
 
 
 def unsecured_token(claims: Mapping[str, JsonValue], *, kid: str, issuer: str) -> str:
@@ -46,14 +46,10 @@ def unsecured_token(claims: Mapping[str, JsonValue], *, kid: str, issuer: str) -
 
     The header is that of a signed token but for `alg`, which is `none`; the third part is empty.
     """
-    return (_header("none", kid, issuer) + _encode(_ENCODER.encode(claims)) + b".").decode("ascii")
+    return f"{_header('none', kid, issuer)}{encode_base64url(_ENCODER.encode(claims))}."
 
 
 @lru_cache(maxsize=_KEPT_HEADERS)
-def _header(algorithm: str, kid: str, issuer: str) -> bytes:
+def _header(algorithm: str, kid: str, issuer: str) -> str:
     header: JsonValue = {"alg": algorithm, "jku": f"{issuer}/certs", "kid": kid, "typ": "JWT"}
-    return _encode(encode_json(header)) + b"."
-
-
-def _encode(data: bytes) -> bytes:
-    return pybase64.urlsafe_b64encode(data).rstrip(b"=")
+    return encode_base64url(encode_json(header)) + "."
