@@ -79,17 +79,14 @@ class LimitedConnection(HttpToolsProtocol):
         self._in_message = self._in_headers = True
         self._header_bytes = 0
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, but none that follows the body."""
-        if self._in_headers:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Note that the headers are there."""
         self._cancel_timer()
         self._in_headers = False
         self._answering = True
         super().on_headers_complete()
+        # What may follow the body is not among those that the application reads.
+        self.headers = []
         # The cycle has not begun to run.
         self.cycle.transport = _JoinedHead(self.transport, self.loop)  # type: ignore[assignment]
 
