@@ -42,7 +42,7 @@ class EncodingError(AssayError):
 
 def encode_base64url(data: bytes) -> str:
     """RFC 4648 section 5, without padding."""
-    return pybase64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return pybase64.b64encode_as_string(data, altchars=_URL_SAFE).rstrip("=")
 
 
 def decode_base64url(text: str, field: str) -> bytes:
