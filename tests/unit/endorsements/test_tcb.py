@@ -13,86 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.encoding import EncodingError
-from assay.endorsements.tcb import (
-    EnclaveIdentity,
-    TcbInfo,
-    parse_enclave_identity,
-    parse_tcb_info,
-)
+from assay.endorsements.tcb import parse_enclave_identity, parse_tcb_info
 from tests.mutations import spliced
-
-Document = dict[str, Any]
-
-
-def v3_level(first: int = 5, pcesvn: int = 10, status: str = "UpToDate", **more: Any) -> Document:  # noqa: ANN401
-    components: list[Document] = [{"svn": 0} for _ in range(16)]
-    components[0] = {"svn": first, "category": "BIOS", "type": "Early Microcode Update"}
-    components[1] = {"svn": 2, "category": "OS/VMM"}
-    return {
-        "tcb": {"sgxtcbcomponents": components, "pcesvn": pcesvn},
-        "tcbDate": "2024-05-15T00:00:00Z",
-        "tcbStatus": status,
-    } | more
-
-
-def v3(*levels: Document, **changes: Any) -> Document:  # noqa: ANN401
-    return {
-        "id": "SGX",
-        "version": 3,
-        "issueDate": "2026-11-01T00:00:00Z",
-        "nextUpdate": "2026-12-01T00:00:00Z",
-        "fmspc": "00606A000000",
-        "pceId": "0000",
-        "tcbType": 0,
-        "tcbEvaluationDataNumber": 20,
-        "tcbLevels": list(levels) or [v3_level()],
-    } | changes
-
-
-def v2() -> Document:
-    tcb = {f"sgxtcbcomp{number:02}svn": number for number in range(1, 17)} | {"pcesvn": 9}
-    document = v3(v3_level() | {"tcb": tcb}, version=2)
-    del document["id"]
-    return document
-
-
-def qe_level(isv_svn: int = 8, status: str = "UpToDate", **more: Any) -> Document:  # noqa: ANN401
-    return {
-        "tcb": {"isvsvn": isv_svn},
-        "tcbDate": "2024-05-15T00:00:00Z",
-        "tcbStatus": status,
-    } | more
-
-
-def identity(*levels: Document, **changes: Any) -> Document:  # noqa: ANN401
-    return {
-        "id": "QE",
-        "version": 2,
-        "issueDate": "2026-11-01T00:00:00Z",
-        "nextUpdate": "2026-12-01T00:00:00Z",
-        "tcbEvaluationDataNumber": 19,
-        "miscselect": "01020304",
-        "miscselectMask": "FFFFFF00",
-        "attributes": "11000000000000000000000000000000",
-        "attributesMask": "FBFFFFFFFFFFFFFF0000000000000000",
-        "mrsigner": "8C" * 32,
-        "isvprodid": 1,
-        "tcbLevels": list(levels) or [qe_level()],
-    } | changes
-
-
-def info_of(document: Document) -> TcbInfo:
-    return parse_tcb_info(json.dumps(document).encode())
-
-
-def identity_of(document: Document) -> EnclaveIdentity:
-    return parse_enclave_identity(json.dumps(document).encode())
-
-
-BOTH: Final = [(info_of, v3), (identity_of, identity)]
-both: Final = pytest.mark.parametrize(("parse", "make"), BOTH, ids=["TCB info", "identity"])
-Parse = Callable[[Document], TcbInfo | EnclaveIdentity]
-Make = Callable[..., Document]
+from tests.unit.endorsements.tcb_documents import (
+    Document,
+    Make,
+    Parse,
+    both,
+    identity,
+    identity_of,
+    info_of,
+    qe_level,
+    v2,
+    v3,
+    v3_level,
+)
 
 
 def test_a_tcb_info_of_version_3_is_read() -> None:
@@ -166,102 +101,6 @@ def test_members_that_nobody_knows_are_passed_over() -> None:
 def test_a_status_that_nobody_knows_is_kept_for_the_evaluation_to_refuse() -> None:
     assert info_of(v3(v3_level(status="Excellent"))).levels[0].status == "Excellent"
     assert identity_of(identity(qe_level(status=""))).levels[0].status == ""
-
-
-LEVELS: Final = [
-    v3_level(first, pcesvn, f"{first}/{pcesvn}")
-    for first, pcesvn in [(9, 3), (9, 2), (8, 200), (8, 7), (0, 0)]
-]
-
-
-@pytest.mark.property
-@given(st.permutations(LEVELS))
-def test_levels_are_ranked_whatever_their_order(levels: list[Document]) -> None:
-    """TC-02."""
-    assert info_of(v3(*levels)) == info_of(v3(*LEVELS))
-    assert [level.status for level in info_of(v3(*levels)).levels] == [
-        "9/3",
-        "9/2",
-        "8/200",
-        "8/7",
-        "0/0",
-    ]
-
-
-def test_later_components_rank_below_earlier_ones_and_above_pcesvn() -> None:
-    low, high = v3_level(5, pcesvn=99), v3_level(5, pcesvn=1)
-    high["tcb"]["sgxtcbcomponents"][15]["svn"] = 1
-
-    assert [level.pcesvn for level in info_of(v3(low, high)).levels] == [1, 99]
-
-
-def test_tdx_components_rank_last() -> None:
-    levels = [v3_level() for _ in range(2)]
-    for number, level in enumerate(levels):
-        level["tcb"]["tdxtcbcomponents"] = [{"svn": number} for _ in range(16)]
-        level["tcbStatus"] = str(number)
-
-    assert [level.status for level in info_of(v3(*levels, id="TDX")).levels] == ["1", "0"]
-
-
-def test_a_level_without_tdx_components_ranks_below_its_twin_that_has_some() -> None:
-    bare, tdx = v3_level(status="bare"), v3_level(status="tdx")
-    tdx["tcb"]["tdxtcbcomponents"] = [{"svn": 0} for _ in range(16)]
-
-    assert [level.status for level in info_of(v3(bare, tdx)).levels] == ["tdx", "bare"]
-
-
-@pytest.mark.property
-@given(st.permutations([qe_level(svn, status=str(svn)) for svn in (0, 5, 8, 256)]))
-def test_an_enclave_s_levels_are_ranked_whatever_their_order(levels: list[Document]) -> None:
-    found = [level.isv_svn for level in identity_of(identity(*levels)).levels]
-
-    assert found == [256, 8, 5, 0]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize(
-    "contradiction",
-    [
-        {"tcbStatus": "OutOfDate"},
-        {"tcbDate": "2023-01-01T00:00:00Z"},
-        {"advisoryIDs": ["INTEL-SA-00003"]},
-    ],
-)
-def test_two_statements_on_one_level_are_refused(contradiction: Document, order: int) -> None:
-    """Their order in the document would decide which one counts."""
-    infos = [v3_level(), v3_level() | contradiction][::order]
-    identities = [qe_level(), qe_level() | contradiction][::order]
-
-    with pytest.raises(EncodingError, match="one statement"):
-        info_of(v3(v3_level(1), *infos, v3_level(9)))
-    with pytest.raises(EncodingError, match="one statement"):
-        identity_of(identity(qe_level(1), *identities, qe_level(9)))
-
-
-def test_a_level_that_is_merely_repeated_does_no_harm() -> None:
-    assert len(info_of(v3(v3_level(), v3_level())).levels) == 2
-    assert len(identity_of(identity(qe_level(), qe_level())).levels) == 2
-
-
-@pytest.mark.parametrize("count", [0, 1, 15, 17, 32])
-@pytest.mark.parametrize("kind", ["sgxtcbcomponents", "tdxtcbcomponents"])
-def test_there_are_sixteen_components_and_no_other_number(kind: str, count: int) -> None:
-    """TC-01."""
-    level = v3_level()
-    level["tcb"][kind] = [{"svn": 0}] * count
-
-    with pytest.raises(EncodingError, match="length"):
-        info_of(v3(level))
-
-
-@pytest.mark.parametrize("missing", [*[f"sgxtcbcomp{n:02}svn" for n in range(1, 17)], "pcesvn"])
-def test_version_2_has_all_its_components(missing: str) -> None:
-    document = v2()
-    del document["tcbLevels"][0]["tcb"][missing]
-
-    with pytest.raises(EncodingError, match=missing):
-        info_of(document)
 
 
 NOT_NUMBERS: Final = [-1, 1.0, True, "1", None, [], 10**19, 10**21, 1e30]
@@ -445,17 +284,6 @@ def test_every_member_has_to_be_there_under_its_exact_name(
     for changed in (missing, spaced, another):
         with pytest.raises(EncodingError):
             parse(changed)
-
-
-@both
-def test_there_is_one_level_at_least_and_no_flood_of_them(parse: Parse, make: Make) -> None:
-    (level,) = make()["tcbLevels"]
-
-    assert len(parse(make(*[level] * 1024)).levels) == 1024
-    refused: list[Any] = [[], [level] * 1025, None, {}, [None], [[]]]
-    for levels in refused:
-        with pytest.raises(EncodingError):
-            parse(make(tcbLevels=levels))
 
 
 @both
