@@ -10,6 +10,7 @@ from assay.errors import (
     CollateralUnavailableError,
     MalformedEvidenceError,
     OperationRefusedError,
+    ReleaseRefusedError,
     TokenError,
     UntrustedEvidenceError,
 )
@@ -34,3 +35,10 @@ def owner_refusal_of(change: Callable[[], object]) -> tuple[str, ...]:
     with pytest.raises((TokenError, OperationRefusedError)) as caught:
         change()
     return tuple(finding.check for finding in caught.value.findings)
+
+
+def release_refusal_of(attempt: Callable[[], object]) -> list[str]:
+    """The codes of the findings that a release is refused with, in their order."""
+    with pytest.raises(ReleaseRefusedError) as caught:
+        attempt()
+    return [one.check for one in caught.value.findings]

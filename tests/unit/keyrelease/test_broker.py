@@ -5,154 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 import pytest
 
-from assay.audit import parse_line, verify_export
 from assay.errors import (
     AuditError,
-    BrokerUnavailableError,
     CollateralUnavailableError,
     ReleaseRefusedError,
-    SettingsError,
     StoreUnavailableError,
 )
 from assay.keyrelease import ReleaseContext, ReleaseKey, WrapAlgorithm
-from assay.keyrelease.app import broker_app
-from assay.keyrelease.audit_file import AuditFile
 from assay.keyrelease.broker import Broker, BrokerParts
-from assay.keyrelease.challenges import Challenges
-from assay.keyrelease.client import BrokerClient
 from assay.keyrelease.protocol import MAX_BODY_BYTES
-from assay.keyrelease.release_policy import ReleasePolicy, read_release_policy
-from assay.keyrelease.sealed_secret import SealedSecret
 from assay.keyrelease.settings import Secret
 from assay.keys import KeyEncryptionKey
 from assay.relying_party.aio import AsyncTokenVerifier
-from tests.attestation_tokens import (
-    ISSUER,
-    MR_SIGNER,
-    AsyncKeys,
-    key_set,
-    service_key,
-    token,
-)
+from tests.attestation_tokens import ISSUER, MR_SIGNER, AsyncKeys, key_set, service_key, token
 from tests.conftest import AT
+from tests.refusals import release_refusal_of
 from tests.release import release_context
-
-KEK: Final = KeyEncryptionKey(bytes(range(32)))
-VALUES: Final = {"database": b"a canary: correct horse", "signing": b"a canary: battery staple"}
-POLICY: Final = """version=1.0;
-authorizationrules { [type=="x-ms-sgx-product-id", value==7] => permit(); };
-issuancerules {};"""
-
-
-def _rules(**changes: Any) -> ReleasePolicy:  # noqa: ANN401  of the reader
-    chosen: dict[str, Any] = {
-        "required": {"mrsigner": MR_SIGNER, "svn__ge": 3},
-        "claims": {},
-        "text": POLICY,
-    }
-    return read_release_policy(**(chosen | changes))
-
-
-@dataclass(slots=True)
-class Scene:
-    """A broker with two secrets, and the enclave's way to it."""
-
-    folder: Path
-    broker: Broker
-    now: list[datetime]
-
-    def __post_init__(self) -> None:
-        app = broker_app(self.broker)
-
-        def answer(request: httpx2.Request) -> httpx2.Response:
-            async def send() -> httpx2.Response:
-                transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
-                async with httpx2.AsyncClient(transport=transport) as client:
-                    found = await client.request(
-                        request.method, str(request.url), content=request.content
-                    )
-                    return httpx2.Response(found.status_code, content=found.content)
-
-            return asyncio.run(send())
-
-        self.client = BrokerClient("http://broker/", transport=httpx2.MockTransport(answer))
-        self.app = app
-
-    client: BrokerClient = None  # type: ignore[assignment]
-    app: Any = None
-
-    def ask(self, name: str = "database") -> ReleaseContext:
-        return self.client.challenge(name, "payroll")
-
-    def records(self) -> list[tuple[str, str, dict[str, str]]]:
-        """Outcome, target and details of every record, once the chain is verified."""
-        lines = (self.folder / "releases.jsonl").read_bytes().splitlines()
-        verify_export(lines)
-        events = [parse_line(line)[0].event for line in lines]
-        return [(one.outcome.value, one.target, dict(one.details)) for one in events]
-
-
-def _secrets(folder: Path) -> dict[str, Secret]:
-    found = {}
-    for name, value in VALUES.items():
-        rules = _rules()
-        sealed = SealedSecret(
-            name=name, version=2, policy_digest=rules.digest, path=folder / f"{name}.sealed"
-        )
-        sealed.path.write_bytes(sealed.seal(value, KEK))
-        found[name] = Secret(sealed=sealed, policy=rules)
-    return found
-
-
-def _parts(folder: Path, now: list[datetime], **changes: Any) -> BrokerParts:  # noqa: ANN401
-    parts = BrokerParts(
-        secrets=_secrets(folder),
-        verifier=AsyncTokenVerifier(ISSUER, keys=key_set(), now=lambda: now[0]),
-        challenges=Challenges(lifetime=timedelta(seconds=60), limit=50),
-        audit=AuditFile(folder / "releases.jsonl"),
-        key=KEK,
-        now=lambda: now[0],
-    )
-    return replace(parts, **changes)
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
-    made: list[Scene] = []
-
-    def scene(**changes: Any) -> Scene:  # noqa: ANN401  of the parts
-        now = [AT]
-        made.append(Scene(tmp_path, Broker(_parts(tmp_path, now, **changes)), now))
-        return made[-1]
-
-    yield scene
-    for one in made:
-        one.client.close()
-        asyncio.run(one.broker.close())
-
-
-@pytest.fixture
-def scene(make: Callable[..., Scene]) -> Scene:
-    return make()
+from tests.unit.keyrelease.conftest import VALUES, Scene, release_rules, sealed_secrets
 
 
 def _token(key: ReleaseKey, context: ReleaseContext, /, **changes: Any) -> str:  # noqa: ANN401
     return token(x_ms_runtime=json.loads(key.runtime_data(context)), **changes)
-
-
-def _refusal(attempt: Callable[[], object]) -> list[str]:
-    with pytest.raises(ReleaseRefusedError) as caught:
-        attempt()
-    return [one.check for one in caught.value.findings]
 
 
 @pytest.mark.parametrize("algorithm", list(WrapAlgorithm))
@@ -176,7 +58,7 @@ def test_a_wrong_measurement_is_refused_and_recorded(scene: Scene) -> None:
     key, context = ReleaseKey.generate(), scene.ask()
     wrong = _token(key, context, x_ms_sgx_mrsigner="00" * 32, x_ms_sgx_product_id=8)
 
-    assert _refusal(lambda: scene.client.release(context, wrong)) == [
+    assert release_refusal_of(lambda: scene.client.release(context, wrong)) == [
         "token.claims.requirement",
         "keyrelease.policy.denied",
     ]
@@ -190,14 +72,16 @@ def test_a_replayed_request_is_refused_and_recorded(scene: Scene) -> None:
     text = _token(key, context)
     scene.client.release(context, text)
 
-    assert _refusal(lambda: scene.client.release(context, text)) == ["keyrelease.challenge.used"]
+    assert release_refusal_of(lambda: scene.client.release(context, text)) == [
+        "keyrelease.challenge.used"
+    ]
     assert [outcome for outcome, _, _ in scene.records()] == ["done", "refused"]
 
 
 def test_a_token_for_another_secret_is_refused_and_recorded(scene: Scene) -> None:
     key, other, context = ReleaseKey.generate(), scene.ask("signing"), scene.ask()
 
-    assert _refusal(lambda: scene.client.release(context, _token(key, other))) == [
+    assert release_refusal_of(lambda: scene.client.release(context, _token(key, other))) == [
         "keyrelease.token.context"
     ]
     assert [(outcome, target) for outcome, target, _ in scene.records()] == [
@@ -209,7 +93,7 @@ def test_a_token_of_another_challenge_is_refused(scene: Scene) -> None:
     """BI-02: an old token with a new challenge."""
     key, old, context = ReleaseKey.generate(), scene.ask(), scene.ask()
 
-    assert _refusal(lambda: scene.client.release(context, _token(key, old))) == [
+    assert release_refusal_of(lambda: scene.client.release(context, _token(key, old))) == [
         "keyrelease.token.context"
     ]
 
@@ -220,7 +104,7 @@ def test_a_sealed_secret_in_anothers_place_is_refused_and_recorded(scene: Scene)
     one.write_bytes(two.read_bytes())
     key, context = ReleaseKey.generate(), scene.ask()
 
-    assert _refusal(lambda: scene.client.release(context, _token(key, context))) == [
+    assert release_refusal_of(lambda: scene.client.release(context, _token(key, context))) == [
         "keyrelease.secret.sealed_context"
     ]
     assert scene.records()[0][2]["findings"] == "keyrelease.secret.sealed_context"
@@ -231,9 +115,9 @@ def test_a_secret_that_was_sealed_otherwise_is_refused(
     make: Callable[..., Scene], tmp_path: Path, change: str
 ) -> None:
     """KR-01: name, version and rules are what it is sealed to."""
-    secrets = _secrets(tmp_path)
+    secrets = sealed_secrets(tmp_path)
     secret = secrets["database"]
-    looser = _rules(required={"svn__ge": 0}, text=None)
+    looser = release_rules(required={"svn__ge": 0}, text=None)
     changed: dict[str, Any] = {
         "version": {"secrets": {"database": _with(secret, version=1)}},
         "rules": {
@@ -246,7 +130,7 @@ def test_a_secret_that_was_sealed_otherwise_is_refused(
     scene = make(**changed[change])
     key, context = ReleaseKey.generate(), scene.ask()
 
-    assert _refusal(lambda: scene.client.release(context, _token(key, context))) == [
+    assert release_refusal_of(lambda: scene.client.release(context, _token(key, context))) == [
         "keyrelease.secret.sealed_context"
     ]
 
@@ -259,7 +143,9 @@ def test_a_token_of_somebody_else_is_refused_and_recorded(scene: Scene) -> None:
     key, context = ReleaseKey.generate(), scene.ask()
     forged = _token(key, context, key=service_key(1))
 
-    assert _refusal(lambda: scene.client.release(context, forged)) == ["token.jws.key_unknown"]
+    assert release_refusal_of(lambda: scene.client.release(context, forged)) == [
+        "token.jws.key_unknown"
+    ]
     assert scene.records()[0][2]["findings"] == "token.jws.key_unknown"
 
 
@@ -268,14 +154,16 @@ def test_a_token_of_simulated_hardware_is_refused(scene: Scene) -> None:
     key, context = ReleaseKey.generate(), scene.ask()
     simulated = _token(key, context, x_assay_simulated=True)
 
-    assert _refusal(lambda: scene.client.release(context, simulated)) == ["token.claims.simulated"]
+    assert release_refusal_of(lambda: scene.client.release(context, simulated)) == [
+        "token.claims.simulated"
+    ]
 
 
 def test_a_challenge_that_has_ended_is_refused(scene: Scene) -> None:
     key, context = ReleaseKey.generate(), scene.ask()
     scene.now[0] += timedelta(seconds=60)
 
-    assert _refusal(lambda: scene.client.release(context, _token(key, context))) == [
+    assert release_refusal_of(lambda: scene.client.release(context, _token(key, context))) == [
         "keyrelease.challenge.expired"
     ]
 
@@ -283,8 +171,8 @@ def test_a_challenge_that_has_ended_is_refused(scene: Scene) -> None:
 def test_a_challenge_is_used_up_by_a_request_that_fails(scene: Scene) -> None:
     key, context = ReleaseKey.generate(), scene.ask()
 
-    assert _refusal(lambda: scene.client.release(context, "x"))
-    assert _refusal(lambda: scene.client.release(context, _token(key, context))) == [
+    assert release_refusal_of(lambda: scene.client.release(context, "x"))
+    assert release_refusal_of(lambda: scene.client.release(context, _token(key, context))) == [
         "keyrelease.challenge.used"
     ]
 
@@ -306,14 +194,14 @@ def test_many_uses_of_one_challenge_at_once_give_one_release(scene: Scene) -> No
 
 def test_a_secret_that_is_not_there_has_no_challenge(scene: Scene) -> None:
     """KR-02."""
-    assert _refusal(lambda: scene.client.challenge("another", "payroll")) == [
+    assert release_refusal_of(lambda: scene.client.challenge("another", "payroll")) == [
         "keyrelease.secret.unknown"
     ]
     for name in ("../database", "", "Database"):
-        assert _refusal(lambda name=name: scene.client.challenge(name, "payroll")) == [  # type: ignore[misc]
+        assert release_refusal_of(lambda name=name: scene.client.challenge(name, "payroll")) == [  # type: ignore[misc]
             "keyrelease.context.release_format"
         ]
-    assert _refusal(lambda: scene.client.challenge("database", "two words")) == [
+    assert release_refusal_of(lambda: scene.client.challenge("database", "two words")) == [
         "keyrelease.context.release_format"
     ]
 
@@ -445,91 +333,10 @@ def test_no_secret_is_in_records_logs_and_errors(
             key, context = ReleaseKey.generate(), scene.ask()
             text = _token(key, context, **changes)
             if changes:
-                assert _refusal(lambda c=context, t=text: scene.client.release(c, t))  # type: ignore[misc]
+                assert release_refusal_of(lambda c=context, t=text: scene.client.release(c, t))  # type: ignore[misc]
             else:
                 scene.client.release(context, text)
 
     everything = caplog.text.encode() + (scene.folder / "releases.jsonl").read_bytes()
     assert b"canary" not in everything
     assert not any(b"canary" in path.read_bytes() for path in scene.folder.iterdir())
-
-
-# The enclave's client.
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        httpx2.Response(200, content=b"not json"),
-        httpx2.Response(200, content=b"[]"),
-        httpx2.Response(200, content=b"{}"),
-        httpx2.Response(200, content=b'{"nonce":"x","expires":1,"more":1}'),
-        httpx2.Response(502, content=b"<html>"),
-    ],
-)
-def test_an_answer_of_nobody_is_told(answer: httpx2.Response) -> None:
-    transport = httpx2.MockTransport(lambda _: answer)
-
-    with (
-        BrokerClient("http://broker", transport=transport) as client,
-        pytest.raises(BrokerUnavailableError, match="check the address"),
-    ):
-        client.challenge("database", "payroll")
-
-
-@pytest.mark.parametrize("body", [b"{}", b'{"error":7}', b'{"error":{"findings":7}}'])
-def test_a_refusal_without_reasons_is_one_all_the_same(body: bytes) -> None:
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(403, content=body))
-
-    with BrokerClient("http://broker", transport=transport) as client:
-        assert _refusal(lambda: client.challenge("database", "payroll")) == []
-
-
-# Rules.
-
-
-def test_a_secret_without_rules_is_refused() -> None:
-    with pytest.raises(SettingsError, match="anybody"):
-        _rules(required={}, text=None)
-
-
-def test_rules_differ_in_their_digest_where_they_differ() -> None:
-    digests = {
-        rules.digest
-        for rules in (
-            _rules(),
-            _rules(text=None),
-            _rules(text=POLICY + " "),
-            _rules(required={"svn__ge": 3}),
-            _rules(required={"svn__in": [3, 4]}),
-            _rules(required={"svn__in": [3, 5]}),
-            _rules(claims={"tier": "gold"}),
-            _rules(claims={"tier": True}),
-        )
-    }
-
-    assert len(digests) == 8
-    assert _rules().digest == _rules().digest
-
-
-def test_a_value_that_no_rule_has_is_refused() -> None:
-    with pytest.raises(SettingsError):
-        _rules(required={"svn": 1.5})
-
-
-def test_a_policy_sees_each_element_of_an_array() -> None:
-    rules = _rules(
-        required={},
-        text='version=1.0; authorizationrules { [type=="tag", value=="b"] => permit(); };'
-        "issuancerules {};",
-    )
-
-    assert rules.findings({"tag": ["a", "b"], "other": {"x": 1}, "half": 1.5}) == ()
-    assert [one.check for one in rules.findings({"tag": "a"})] == ["keyrelease.policy.denied"]
-
-
-@pytest.mark.parametrize("value", [b"", bytes(32 * 1024 + 1)])
-def test_a_secret_of_no_size_is_not_sealed(tmp_path: Path, value: bytes) -> None:
-    sealed = SealedSecret(name="a", version=1, policy_digest="x", path=tmp_path / "a")
-
-    assert _refusal(lambda: sealed.seal(value, KEK)) == ["keyrelease.secret.size"]
