@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
+from assay import clock
 from assay.client.testing import FakeService
 from tests.clients import KINDS, Clients, clients_of
+
+SCOPE: Final = "https://attest.azure.net/.default"
 
 
 @pytest.fixture(params=KINDS)
@@ -18,3 +22,7 @@ def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
 @pytest.fixture
 def service() -> FakeService:
     return FakeService(algorithm="ES256")
+
+
+def now_seconds() -> float:
+    return clock.now().timestamp()
