@@ -129,6 +129,7 @@ def test_functions_are_exact(query: str, result: str) -> None:
         "`abc`",
         "`{a}`",
         "`NaN`",
+        "`a\\\nb`",
         "`" + "[" * 100 + "]" * 100 + "`",
         "a" * (MAX_QUERY_CHARACTERS + 1),
         "!" * 5_000 + "a",
@@ -142,6 +143,20 @@ def test_functions_are_exact(query: str, result: str) -> None:
 def test_what_is_no_query_is_refused(query: str) -> None:
     with pytest.raises(QueryError):
         Query(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("'`x`'", '"`x`"'),
+        ("'\\'`x`'", '"\'`x`"'),
+        ("'\\\n`x`'", '"\\\\\\n`x`"'),
+        ('"`x`"', "1"),
+        ('"\\"`x`"', "2"),
+    ],
+)
+def test_backquotes_inside_other_quotes_hold_no_literal(query: str, result: str) -> None:
+    assert run(query, {"`x`": 1, '"`x`': 2}) == result
 
 
 def test_a_literal_is_checked_as_it_will_be_read() -> None:
@@ -167,6 +182,7 @@ def test_a_literal_is_checked_as_it_will_be_read() -> None:
         'sum(`["a"]`)',
         'sort_by(`[{"a":1},{"a":"b"}]`, &a)',
         "max_by(`[{}]`, &a)",
+        "ceil(sum(`[1e308,1e308]`))",
         "join(',', `[1]`)",
     ],
 )

@@ -23,6 +23,7 @@ def test_a_rule_becomes_its_tokens() -> None:
     ("text", "kind"),
     [
         ("_a1", TokenKind.WORD),
+        ("a_b", TokenKind.WORD),
         ("12", TokenKind.INTEGER),
         ("1.0", TokenKind.DECIMAL),
         ('"a\n\\"b\\\\"', TokenKind.STRING),
@@ -38,6 +39,8 @@ def test_a_rule_becomes_its_tokens() -> None:
         ('"open', TokenKind.FOREIGN),
         ("é", TokenKind.FOREIGN),
         ("\u0661", TokenKind.FOREIGN),
+        ("\u00a0", TokenKind.FOREIGN),
+        ("\f", TokenKind.FOREIGN),
     ],
 )
 def test_a_text_is_one_token_of_its_kind(text: str, kind: TokenKind) -> None:
@@ -46,6 +49,11 @@ def test_a_text_is_one_token_of_its_kind(text: str, kind: TokenKind) -> None:
 
 def test_a_comment_marker_in_a_string_is_text() -> None:
     assert kinds('"a//b" // c') == [(TokenKind.STRING, '"a//b"'), (TokenKind.COMMENT, "// c")]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"])
+def test_a_comment_ends_with_its_line_whatever_ends_that(line_end: str) -> None:
+    assert kinds(f"// c{line_end}a") == [(TokenKind.COMMENT, "// c"), (TokenKind.WORD, "a")]
 
 
 def test_the_end_token_stands_at_the_end() -> None:
