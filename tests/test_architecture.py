@@ -41,21 +41,22 @@ PREFIX: Final = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 LOCKS: Final = sorted(ROOT.glob("requirements/*.txt"))
 
 
-_UNTRACKED: Final = {"__pycache__", "build", "corpus", "dist", "node_modules", "sbom"}
+_UNTRACKED: Final = {
+    "__pycache__",
+    "build",
+    "corpus",
+    "dist",
+    "mutants",
+    "node_modules",
+    "sbom",
+}
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     # What git tracks, without needing git: no caches, no builds, no virtual environment.
     for path in sorted(folder.iterdir()):
         hidden = path.name.startswith(".") and path.name not in {".ci", ".github", ".gitignore"}
-        if hidden or path.name in {
-            "__pycache__",
-            "build",
-            "corpus",
-            "dist",
-            "node_modules",
-            "sbom",
-        }:
+        if hidden or (path.name in _UNTRACKED and path != ROOT / "tests" / "corpus"):
             continue
         if path.is_dir():
             yield from _walk(path)
