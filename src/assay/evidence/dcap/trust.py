@@ -102,15 +102,14 @@ def examine_quoting_enclave(
     """
     collector = FindingCollector()
     report = read_report_body(Reader(signature.qe_report, "qe_report", check=QUOTE_FORMAT))
+    # 5. The QE report: signed by the PCK key, binding the attestation key.
+    with collector:
+        _check_qe_report_signature(signature, pck)
+    with collector:
+        _check_qe_report_data(signature, report)
     # 6. The quoting enclave: Intel's.
     with collector:
         check_qe_identity(report, identity)
-    # 5. The QE report: binding the attestation key, signed by the PCK key. The signature is last
-    #    since the quote's own is next, and two in a row find their tables in the caches.
-    with collector:
-        _check_qe_report_data(signature, report)
-    with collector:
-        _check_qe_report_signature(signature, pck)
     if collector.findings:
         raise UntrustedEvidenceError("the QE does not verify", findings=collector.findings)
     return QuotingEnclave(attestation_key=read_attestation_key(signature), isv_svn=report.isv_svn)

@@ -345,10 +345,10 @@ def test_all_that_is_wrong_with_a_quoting_enclave_is_told_at_once() -> None:
     wrong = structs.replace(reporting(mr_signer=bytes(32), isv_prod_id=9), qe_auth_data=b"x")
 
     assert refused(structs.replace(wrong, qe_report_signature=bytes(64))) == [
-        "qe_report.qe_identity",
-        "qe_report.qe_identity",
-        "qe_report.qe_report_data",
         "qe_report.qe_report_signature",
+        "qe_report.qe_report_data",
+        "qe_report.qe_identity",
+        "qe_report.qe_identity",
     ]
 
 
