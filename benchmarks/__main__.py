@@ -88,7 +88,6 @@ def main() -> None:
         for algorithm in ("RS256", "ES256"):
             for workers in sorted({1, cores}):
                 _attestation(report, platform, folder, algorithm=algorithm, workers=workers)
-        report.begin(1)
         _hosting(report, platform, folder)
         _administration(report, folder)
     _command_line(report)
@@ -137,7 +136,6 @@ def _tokens(report: Report, platform: SimulatedPlatform) -> None:
     for algorithm in (SigningAlgorithm.RS256, SigningAlgorithm.ES256):
         ours, bare = checked_tokens(platform, algorithm, now())
         report.rate(f"{TOKENS:,} tokens checked, {algorithm}, key at hand", ours, bare)
-    report.floor()
 
 
 def _attestation(
@@ -168,7 +166,6 @@ def _attestation(
 
 def _hosting(report: Report, platform: SimulatedPlatform, folder: Path) -> None:
     hosting = measure_hosting(folder, folder / "platform", platform)
-    report.floor()
     what = (
         f"HTTP attestation, {ALGORITHM}, 1 worker, {INSTANCES} instances of {POLICIES} policies "
         "in turn"
@@ -182,7 +179,6 @@ def _administration(report: Report, folder: Path) -> None:
     with databases(folder) as urls:
         for name, url in urls.items():
             rates = measure_administration(folder / f"data-{name}", folder / "platform", url)
-            report.floor()
             report.plain(f"policy set over HTTP, {name}", f"{rates.sets:,.0f}/s")
             report.plain(f"policy get over HTTP, {name}", f"{rates.gets:,.0f}/s")
 
