@@ -102,8 +102,13 @@ def test_a_demonstration_that_is_ended_leaves_no_process_and_no_file(
 ) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip("the parent of the tests ignores this signal, and its children inherit that")
+    # It says more than such a pipe holds, and so cannot be through before the signal comes.
     with subprocess.Popen(  # noqa: S603
-        _assay("demo"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        _assay("demo"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pipesize=4096,
     ) as process:
         assert process.stdout is not None
         port = _port(iter(process.stdout))
