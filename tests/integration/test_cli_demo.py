@@ -115,7 +115,10 @@ def test_a_demonstration_that_is_ended_leaves_no_process_and_no_file(
         process.send_signal(number)
         process.communicate(timeout=_SECONDS)
 
-    assert process.returncode == 128 + number
+    # At its very end Python lets go of SIGINT, which then ends the process itself. Shells show both
+    # as 130.
+    at_the_end = {-number} if number is signal.SIGINT else set()
+    assert process.returncode in {128 + number} | at_the_end
     assert list(tmp_path.iterdir()) == []
     assert port not in _listening_ports()
 
