@@ -72,13 +72,13 @@ class Layout:
         self._reserved = _picker(reserved)
         self._values = _picker(kept)
 
-    def unpack(self, data: bytes, offset: int, check: str) -> tuple[Any, ...]:
-        """The values of the `size` bytes of `data` at `offset`, which must be there.
+    def unpack(self, data: bytes, check: str) -> tuple[Any, ...]:
+        """The values of `data`, which must be exactly `size` bytes.
 
         Raises:
             MalformedEvidenceError: A reserved field is not zero. `check` is its finding's code.
         """
-        values = self._struct.unpack_from(data, offset)
+        values = self._struct.unpack(data)
         if not self._blanks:
             return values
         if self._reserved(values) != self._blanks:
@@ -181,12 +181,7 @@ class Reader:
         Raises:
             MalformedEvidenceError: Too few bytes are left, or a reserved field is not zero.
         """
-        start = self._offset
-        stop = start + layout.size
-        if stop > self._end:
-            raise self.malformed(layout.name, f"{layout.size} bytes", f"{self._end - start} left")
-        self._offset = stop
-        return layout.unpack(self._data, start, self._check)
+        return layout.unpack(self.octets(layout.size, layout.name), self._check)
 
     @contextmanager
     def block(self, size: int, field: str) -> Iterator[None]:

@@ -119,7 +119,7 @@ def test_layout_reads_integers_in_its_own_order(order: ByteOrder) -> None:
     data = bytes(range(1, 16))
     source = reader(data, order)
 
-    assert layout.unpack(data, 0, CHECK) == tuple(source.uint(size, "number") for size in sizes)
+    assert layout.unpack(data, CHECK) == tuple(source.uint(size, "number") for size in sizes)
 
 
 def test_layout_refuses_a_set_reserved_byte_by_name() -> None:
@@ -145,9 +145,9 @@ def test_layout_leaves_what_follows_it() -> None:
     assert source.remaining == 3
 
 
-def test_layout_that_is_not_there_is_a_mistake_of_the_program() -> None:
+def test_layout_of_another_size_is_a_mistake_of_the_program() -> None:
     with pytest.raises(struct.error):
-        HEADER.unpack(bytes(9), 1, CHECK)
+        HEADER.unpack(bytes(8), CHECK)
 
 
 def test_block_confines_the_reads_inside_it() -> None:

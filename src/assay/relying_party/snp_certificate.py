@@ -72,7 +72,7 @@ def parse_snp_certificate(certificate: x509.Certificate) -> SnpSignerReport:
         raise malformed(_FORMAT, "the two extensions of SNP evidence", f"{error}"[:200]) from error
     if len(report) != _REPORT_SIZE:
         raise malformed(_FORMAT, f"a report of {_REPORT_SIZE} bytes", f"{len(report)}")
-    _, report_data, measurement, _ = _REPORT.unpack(report, 0, _FORMAT)
+    _, report_data, measurement, _ = _REPORT.unpack(report, _FORMAT)
     return SnpSignerReport(
         kind=kind,
         report=report,
