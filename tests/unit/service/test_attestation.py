@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec import structs
@@ -221,3 +221,26 @@ def test_the_sentence_of_a_refusal_counts_its_findings(count: int, ending: str) 
     error: AssayError = refusal(result)
 
     assert error.message == f"check {finding}{ending}"
+
+
+def test_requests_that_are_there_together_take_each_step_together() -> None:
+    steps: list[str] = []
+    recording, source = _service()
+    instance = make_instance()
+
+    def now() -> datetime:
+        steps.append(f"verify after {len(source.asked)} were gathered")
+        return AT
+
+    service = replace(recording, now=now)
+
+    async def attest() -> None:
+        await service.attest(instance, _request())
+        steps.append("token")
+
+    async def both() -> None:
+        await asyncio.gather(attest(), attest())
+
+    asyncio.run(both())
+
+    assert steps == ["verify after 2 were gathered"] * 2 + ["token"] * 2
