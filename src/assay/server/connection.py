@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +16,9 @@ from uvicorn.server import ServerState
 
 from assay.server.errors import Refusal, RefusedRequestError, error_answer
 from assay.server.settings import LimitSettings
+
+_INTERIM: Final = b"HTTP/1.1 100 "
+"""What asks a caller for the body that he holds back (`Expect: 100-continue`), as curl does."""
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -87,8 +90,9 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         # What may follow the body is not among those that the application reads.
         self.headers = []
-        # The cycle has not begun to run.
-        self.cycle.transport = _JoinedHead(self.transport, self.loop)  # type: ignore[assignment]
+        # The cycle has not begun to run. An answer to HEAD has no body for its head to wait for.
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = _JoinedHead(self.transport)  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         """Note that the body is there."""
@@ -156,35 +160,37 @@ class _JoinedHead:
     """The transport of one answer: its head waits for its body, so that both are one packet.
 
     Sent apart they cost a second system call, and wake the other end twice.
+
+    Source: ASGI, HTTP connection scope: no head before the first body event.
     """
 
-    __slots__ = ("_begun", "_head", "_loop", "_transport")
+    __slots__ = ("_begun", "_head", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._loop = loop
         self._begun = False
         self._head = b""
 
     def write(self, data: bytes) -> None:
-        """Send a part; the first one with the next, or when nothing follows it at once."""
-        if not self._begun:
+        """Send a part; the first one with the next."""
+        if self._begun:
+            head, self._head = self._head, b""
+            self._transport.write(head + data if head else data)
+        elif data.startswith(_INTERIM):
+            self._transport.write(data)
+        else:
             self._begun = True
             self._head = data
-            self._loop.call_soon(self._flush)
-            return
-        head, self._head = self._head, b""
-        self._transport.write(head + data if head else data)
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport.is_closing()
 
     def close(self) -> None:
         """Hang up after what has been written."""
-        self._flush()
+        if self._head:
+            self._transport.write(self._head)
         self._transport.close()
-
-    def _flush(self) -> None:
-        head, self._head = self._head, b""
-        if head:
-            self._transport.write(head)
 
 
 def _plain_answer(error: RefusedRequestError) -> bytes:

@@ -116,6 +116,35 @@ def test_a_chunked_body_is_read_and_what_follows_it_is_dropped() -> None:
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
+def test_a_body_that_waits_to_be_asked_for_is_asked_for() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n"
+
+    async def run() -> tuple[bytes, bytes]:
+        async with _server() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head)
+            interim = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=10)
+            writer.write(b"abc")
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), timeout=10)
+            writer.close()
+            return interim, answer
+
+    interim, answer = asyncio.run(run())
+
+    assert interim == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b'{"length":3}')
+
+
+def test_a_head_request_is_answered_without_a_body() -> None:
+    head = b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+    answer = _answers(head, head)
+
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert answer.endswith(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n"])
 def test_headers_that_do_not_come_are_not_waited_for(first: bytes) -> None:
     answer = _answers(first) if first else _answers()
@@ -200,7 +229,7 @@ def test_what_is_left_of_an_answered_request_is_not_waited_for() -> None:
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_an_answer_goes_out_though_nothing_follows_its_head() -> None:
+def test_an_answer_goes_out_though_its_body_is_late() -> None:
     async def begin(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await asyncio.sleep(0.05)
