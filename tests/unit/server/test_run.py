@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -67,6 +68,20 @@ def test_one_worker_serves_and_stops_when_told(tmp_path: Path) -> None:
     code, results = _serve_while(_settings(tmp_path), _attest)
 
     assert (code, results) == (0, [200])
+
+
+def test_collections_spare_what_was_there_before_the_first_request(tmp_path: Path) -> None:
+    def look(url: str) -> tuple[int, int]:
+        _attest(url)
+        return gc.get_freeze_count(), gc.get_threshold()[0]
+
+    before = gc.get_freeze_count(), gc.get_threshold()
+
+    _, [(kept, threshold)] = _serve_while(_settings(tmp_path), look)
+
+    assert kept > 10_000
+    assert threshold > before[1][0]
+    assert (gc.get_freeze_count(), gc.get_threshold()) == before
 
 
 def test_the_announced_address_is_the_issuer(tmp_path: Path) -> None:
