@@ -31,6 +31,8 @@ from benchmarks.tokens import TOKENS, checked_tokens
 from benchmarks.verification import cases
 
 _CONNECTIONS = 32
+"""For each worker: several would have less to do than one otherwise."""
+
 _SECONDS = 5.0
 _HELP_RUNS = 5
 
@@ -145,18 +147,20 @@ def _attestation(
         "platforms remembered": repeating_requests(platform),
         "platforms all new": distinct_requests(platform, workers=workers),
     }
+    connections = _CONNECTIONS * workers
     data = folder / f"data-{algorithm}-{workers}"
     with running_server(data, folder / "platform", workers=workers, algorithm=algorithm) as server:
         report.begin(workers)
         for name, requests in variants.items():
-            load = run_load(server, requests, connections=_CONNECTIONS, seconds=_SECONDS)
+            load = run_load(server, requests, connections=connections, seconds=_SECONDS)
             bare = report.floor().attestation(algorithm)
             what = f"HTTP attestation, {algorithm}, {workers} worker(s), {name}"
             report.rate(what, Rate(load.per_second), bare)
             report.plain(
-                f"  latency with {_CONNECTIONS} connections, p50 / p99",
+                f"  latency with {connections} connections, p50 / p99",
                 f"{load.p50_milliseconds:.1f} / {load.p99_milliseconds:.1f} ms",
             )
+            report.plain("  what the load takes of the cores", f"{load.own_microseconds:.0f} us")
         if algorithm == "RS256":
             report.plain(
                 f"  start until it answers, {workers} worker(s)", f"{server.start_seconds:.2f} s"

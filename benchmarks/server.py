@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _STOP_SECONDS = 20
+_QUESTIONS = 16
+"""Connections for each worker before a load: the kernel spreads them, so that none is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,26 @@ def running_server(
             assert process.stdout is not None
             line = process.stdout.readline()
             address = urlsplit(next(word for word in line.split() if "://" in word))
+            host, port = address.hostname or "127.0.0.1", address.port or 0
+            for _ in range(_QUESTIONS * workers):
+                _ask(host, port)
             yield RunningServer(
-                host=address.hostname or "127.0.0.1",
-                port=address.port or 0,
+                host=host,
+                port=port,
                 pid=process.pid,
                 start_seconds=time.perf_counter() - started,
             )
         finally:
             process.terminate()
             process.wait(timeout=_STOP_SECONDS)
+
+
+def _ask(host: str, port: int) -> None:
+    """Wait until the worker that this connection comes to is there."""
+    connection = http.client.HTTPConnection(host, port, timeout=_STOP_SECONDS)
+    with contextlib.closing(connection):
+        connection.request("GET", "/health/ready")
+        connection.getresponse().read()
 
 
 def _resident(pid: int) -> float:
