@@ -160,7 +160,8 @@ def _attestation(
                 f"  latency with {connections} connections, p50 / p99",
                 f"{load.p50_milliseconds:.1f} / {load.p99_milliseconds:.1f} ms",
             )
-            report.plain("  what the load takes of the cores", f"{load.own_microseconds:.0f} us")
+            own = f"{load.own_microseconds:.0f} us"
+            report.plain("  what the load takes of a core for a request", own)
         if algorithm == "RS256":
             report.plain(
                 f"  start until it answers, {workers} worker(s)", f"{server.start_seconds:.2f} s"

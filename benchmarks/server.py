@@ -10,12 +10,17 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _STOP_SECONDS = 20
 _QUESTIONS = 16
 """Connections for each worker before a load: the kernel spreads them, so that none is left out."""
+
+
+class NotReadyError(Exception):
+    """The server cannot serve: what a load would measure means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,11 @@ def running_server(
     algorithm: str = "ES256",
     database: str | None = None,
 ) -> Iterator[RunningServer]:
-    """Start a server on a free port with its data in a folder, and stop it."""
+    """Start a server on a free port with its data in a folder, and stop it.
+
+    Raises:
+        NotReadyError: It has started, and cannot serve.
+    """
     environment = os.environ | {
         "ASSAY_INSTANCE_TOKEN_ALGORITHM": algorithm,
         "ASSAY_DATA_DIR": str(data),
@@ -75,11 +84,18 @@ def running_server(
 
 
 def _ask(host: str, port: int) -> None:
-    """Wait until the worker that this connection comes to is there."""
+    """Wait until the worker that this connection comes to is there.
+
+    Raises:
+        NotReadyError: It is, and says that it cannot serve.
+    """
     connection = http.client.HTTPConnection(host, port, timeout=_STOP_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", "/health/ready")
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        state = answer.read()
+    if answer.status != HTTPStatus.OK:
+        raise NotReadyError(f"the server is not ready: {state[:600].decode('utf-8', 'replace')}")
 
 
 def _resident(pid: int) -> float:

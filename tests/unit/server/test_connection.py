@@ -229,10 +229,13 @@ def test_what_is_left_of_an_answered_request_is_not_waited_for() -> None:
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_an_answer_goes_out_though_its_body_is_late() -> None:
+def test_the_head_of_an_answer_waits_for_its_body_though_that_is_late() -> None:
+    begun: list[str] = []
+
     async def begin(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await asyncio.sleep(0.05)
+        begun.append("body")
         await send({"type": "http.response.body", "body": b"late", "more_body": True})
         await send({"type": "http.response.body", "body": b"later"})
 
@@ -241,6 +244,7 @@ def test_an_answer_goes_out_though_its_body_is_late() -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(_GET)
             head = await reader.readuntil(b"\r\n\r\n")
+            assert begun == ["body"]
             body = await reader.readuntil(b"0\r\n\r\n")
             writer.close()
             return head, body
