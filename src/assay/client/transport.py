@@ -16,8 +16,8 @@ from assay.client.options import ClientOptions
 if TYPE_CHECKING:
     import httpx2
 
-_KEPT_SECONDS: Final = 4.0
-"""Less than the five seconds after which common servers close what is idle."""
+KEPT_SECONDS: Final = 4.0
+"""After which an idle connection is closed: less than the five that common servers wait."""
 
 
 class Transport(Protocol):
@@ -115,7 +115,7 @@ def connection_arguments(
         "limits": httpx2.Limits(
             max_connections=options.max_connections,
             max_keepalive_connections=options.max_connections,
-            keepalive_expiry=_KEPT_SECONDS,
+            keepalive_expiry=KEPT_SECONDS,
         ),
     }
 
