@@ -99,16 +99,17 @@ def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> Js
     try:
         value: JsonValue = msgspec.json.decode(data)
         members = _count_members(value, what, max_depth)
+        # Each member has its colon. One more is inside a string, or of a name that came twice, of
+        # which the decoder keeps the last: only then is it worth while to look at all names. That
+        # of a URL is surely inside a string, as no value begins with a slash.
+        others = data.count(b":") - members
+        if others and others != data.count(b"://"):
+            _check_unique(data, what)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EncodingError(f"{what}: not valid JSON: {error}") from error
     except RecursionError as error:
+        # So may a value be that was dropped, for a name that came twice.
         raise _too_deep(data, what, max_depth) from error
-    # Each member has its colon. One more is inside a string, or of a name that came twice, of
-    # which the decoder keeps the last: only then is it worth while to look at all names. That of a
-    # URL is surely inside a string, as no value begins with a slash.
-    others = data.count(b":") - members
-    if others and others != data.count(b"://"):
-        _check_unique(data, what)
     return value
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from typing import Any
 
@@ -269,6 +270,17 @@ class TestParseJson:
     def test_does_not_overflow_the_stack(self) -> None:
         with pytest.raises(EncodingError):
             parse_json(b"[" * 1_000_000, "body")
+
+    @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"b":', b"}")])
+    def test_a_value_that_another_of_its_name_hides_is_too_deep_at_any_depth(
+        self, opening: bytes, closing: bytes
+    ) -> None:
+        # Decoders give up at some depth near the interpreter's limit, each at its own.
+        for levels in range(MAX_JSON_DEPTH, sys.getrecursionlimit() + 20):
+            data = b'{"a":%b1%b,"a":1}' % (opening * levels, closing * levels)
+
+            with pytest.raises(EncodingError, match=r"^body: "):
+                parse_json(data, "body")
 
     def test_siblings_are_not_depth(self) -> None:
         assert parse_json(b"[" + b"[],{}," * 500 + b"[]]", "body") == [[], {}] * 500 + [[]]
