@@ -33,6 +33,7 @@ _MAX_PEM_SIZE = 32 * 1024
 PARSE_ERRORS = (
     ValueError,
     TypeError,
+    LookupError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
@@ -41,7 +42,8 @@ PARSE_ERRORS = (
 )
 """What `cryptography` raises on certificates and CRLs that do not parse.
 
-A warning is one of them where the interpreter was told to make errors of warnings.
+A look-up fails in a TLS feature (RFC 7633) of an unknown number. A warning is one of them where
+the interpreter was told to make errors of warnings.
 """
 
 _SHOWN_CHARACTERS = 64

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,6 +162,14 @@ def test_a_serial_number_below_one_is_refused_whatever_becomes_of_warnings(seria
     below_one = LEAF_DER.replace(SERIAL, SERIAL[:-1] + serial)
 
     assert read_refused(armoured(below_one)) == "cert_format"
+
+
+def test_an_extension_that_the_library_trips_over_is_refused() -> None:
+    # A TLS feature (RFC 7633) whose number nobody has assigned.
+    feature = x509.UnrecognizedExtension(ExtensionOID.TLS_FEATURE, bytes.fromhex("3003020101"))
+    leaf = replace(KEYS.leaf_recipe, extensions=((feature, False),)).sign(KEYS.ca)
+
+    assert read_refused(pem(leaf)) == "cert_format"
 
 
 def test_a_signature_that_is_not_of_whole_bytes_is_refused() -> None:

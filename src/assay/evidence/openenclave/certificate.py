@@ -78,7 +78,7 @@ def verify_certificate(
     """
     try:
         attested.certificate.verify_directly_issued_by(attested.certificate)
-    except (InvalidSignature, ValueError, TypeError) as error:
+    except (InvalidSignature, *PARSE_ERRORS) as error:
         raise _refused("chain", "a certificate signed by its own key", "a bad signature") from error
     verified = verify_evidence(attested.evidence, context)
     pem = attested.certificate.public_key().public_bytes(

@@ -111,6 +111,17 @@ def test_a_certificate_signed_by_another_key_is_refused(
     assert _checks(der, context) == ["openenclave.certificate.chain"]
 
 
+def test_a_certificate_whose_key_is_on_an_unknown_curve_is_refused(
+    platform: SimulatedPlatform, key: ec.EllipticCurvePrivateKey, context: DcapVerification
+) -> None:
+    p256 = bytes.fromhex("06082a8648ce3d030107")
+    der = _certificate(key, _evidence(platform, _report_data(key)))
+
+    assert _checks(der.replace(p256, p256[:-1] + b"\x63"), context) == [
+        "openenclave.certificate.chain"
+    ]
+
+
 def test_a_certificate_without_evidence_is_refused(key: ec.EllipticCurvePrivateKey) -> None:
     constraints = x509.BasicConstraints(ca=False, path_length=None)
 
