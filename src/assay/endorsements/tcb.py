@@ -197,7 +197,7 @@ def parse_tcb_info(document: bytes) -> TcbInfo:
     rows = [_read_level(level, wire.version) for level in wire.tcbLevels]
     levels = _ranked([level for level, _ in rows], _level_key, "TCB info")
     return TcbInfo(
-        tee=wire.id or "SGX",
+        tee="SGX" if wire.id is None else wire.id,
         version=wire.version,
         issue_date=_time(wire.issueDate, "issueDate"),
         next_update=_time(wire.nextUpdate, "nextUpdate"),

@@ -168,6 +168,10 @@ def test_an_id_belongs_to_version_3_and_not_to_version_2() -> None:
             info_of(document)
 
 
+def test_an_id_without_a_character_is_not_that_of_sgx() -> None:
+    assert info_of(v3(id="")).tee == ""
+
+
 @pytest.mark.parametrize("tcb_type", [1, -1, "0", False, None])
 def test_another_tcb_type_is_refused(tcb_type: Any) -> None:  # noqa: ANN401
     with pytest.raises(EncodingError):
