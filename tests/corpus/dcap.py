@@ -20,17 +20,20 @@ class Vector:
 
     evidence: bytes
     sidecar: dict[str, Any]
+    collateral: DcapCollateral
     context: DcapVerification
 
 
 def read_vector(folder: Path) -> Vector:
     sidecar = read_sidecar(folder)
     roots = _read_roots(folder, sidecar)
+    collateral = read_collateral(folder / "collateral.json")
     return Vector(
         evidence=(folder / "quote.bin").read_bytes(),
         sidecar=sidecar,
+        collateral=collateral,
         context=DcapVerification(
-            collateral=read_collateral(folder / "collateral.json"),
+            collateral=collateral,
             at=datetime.fromtimestamp(sidecar["verification_time"], UTC),
             roots=roots,
             memory=DcapMemory(roots),

@@ -64,7 +64,7 @@ def test_real_quotes_have_the_status_that_a_second_verifier_gives(folder: Path) 
 
     second = _second_opinion(
         vector.evidence,
-        vector.context.collateral,
+        vector.collateral,
         _intel_root(),
         vector.sidecar["verification_time"],
     )
@@ -84,7 +84,7 @@ def test_made_quotes_never_have_a_status_that_a_second_verifier_contradicts(fold
 
     ours = _ours(vector.evidence, vector.context)
     second = _second_opinion(
-        vector.evidence, vector.context.collateral, root, vector.sidecar["verification_time"]
+        vector.evidence, vector.collateral, root, vector.sidecar["verification_time"]
     )
 
     if "refused" not in {ours, second}:

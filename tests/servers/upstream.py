@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -79,6 +79,11 @@ class Shelf:
             raise StoreUnavailableError("the database is read-only")
         self.documents[key] = document
         self.expiries[key] = expires_at
+
+
+def certified(platform: SimulatedPlatform) -> DcapPlatform:
+    """The platform as it is once its certificate is verified."""
+    return replace(platform.dcap_platform, anchor=platform.anchors[0])
 
 
 def cached(upstream: Upstream, store: StoredDocuments | None = None) -> CollateralCache:

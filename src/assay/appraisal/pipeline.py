@@ -60,7 +60,9 @@ APPRAISAL_CHECKS: Final = (
 class AppraisalContext(msgspec.Struct, frozen=True, kw_only=True):
     """What one appraisal is judged by."""
 
-    collateral: DcapCollateral
+    collateral: DcapCollateral | None
+    """None where nobody was asked for any, as no trusted root certified the platform."""
+
     policy: CompiledPolicy
     policy_signer: JsonValue = None
     """The JWK of the key that signed the stored policy; `None` where it is unsigned or a draft."""
@@ -79,13 +81,23 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the format's `parse` returned."""
 
     def platform(self) -> DcapPlatform:
-        """The platform that the evidence claims to come from, to gather collateral for.
+        """The platform that the evidence claims to come from, to choose collateral by.
 
         Raises:
             MalformedEvidenceError: The evidence does not name it.
             UntrustedEvidenceError: What it names it by does not parse.
         """
         return FORMATS[self.request.evidence_type].platform(self.evidence)
+
+    def certified_platform(self, memory: DcapMemory) -> DcapPlatform:
+        """The platform that the evidence comes from, to ask others for collateral of.
+
+        Raises:
+            MalformedEvidenceError: The evidence does not name it.
+            UntrustedEvidenceError: The certificate that it names it by does not verify under the
+                roots of `memory`.
+        """
+        return FORMATS[self.request.evidence_type].certified_platform(self.evidence, memory)
 
 
 def parse_request(request: AppraisalRequest) -> ParsedRequest:

@@ -9,7 +9,11 @@
 | as before, and there is none | the error; for a few seconds without asking again |
 
 A set is refreshed by the first caller after three quarters of its life, so that platforms nobody
-asks for any more cost nothing. Nothing here is verified.
+asks for any more cost nothing.
+
+A set that does not verify under the root of the platform that asks is as good as none: one bad
+answer takes the place of nothing, and is nothing that later ones could go back behind. What it is
+worth for a verdict is not decided here.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from assay.endorsements.cache_entry import CacheEntry
+from assay.endorsements.intel import verify_collateral
 from assay.endorsements.platform import DcapPlatform, PckCa, Tee
 from assay.endorsements.source import (
     STANDARD,
@@ -32,7 +37,11 @@ from assay.endorsements.source import (
     OpenSource,
     unavailable,
 )
-from assay.errors import CollateralUnavailableError, StoreUnavailableError
+from assay.errors import (
+    CollateralUnavailableError,
+    StoreUnavailableError,
+    UntrustedEvidenceError,
+)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -74,7 +83,8 @@ class StoredDocuments(Protocol):
 
 # The PCE's identifier is left out: no source is asked for it, and who sends evidence with another
 # one each time must not fill the cache.
-_Key: TypeAlias = tuple[Tee, bytes, PckCa, EvaluationSelection]
+_Key: TypeAlias = tuple[Tee, bytes, PckCa, EvaluationSelection, str]
+"""Who asks under another root, by its fingerprint, asks for another set."""
 _Outcome: TypeAlias = CacheEntry | CollateralUnavailableError
 
 
@@ -163,7 +173,8 @@ class CollateralCache:
         """
         if self._closed:
             raise self._closing()
-        key = (platform.tee, platform.fmspc, platform.ca, evaluation)
+        root = platform.anchor.fingerprint if platform.anchor else ""
+        key = (platform.tee, platform.fmspc, platform.ca, evaluation, root)
         now = self._now()
         held = self._held.get(key)
         if held is not None:
@@ -209,14 +220,15 @@ class CollateralCache:
         return load
 
     async def _renew(self, key: _Key, platform: DcapPlatform) -> _Outcome:
-        restored = await self._restore(key)
+        restored = await self._restore(key, platform)
         if restored is not None:
             held = self._adopt(key, restored)
             # This process has just started, or another one has been faster.
             if self._now() < held.refresh_at:
                 return held.entry
         try:
-            entry = CacheEntry.of(await self._source.gather(platform, evaluation=key[-1]))
+            entry = CacheEntry.of(await self._source.gather(platform, evaluation=key[3]))
+            _check_genuine(entry, platform)
         except CollateralUnavailableError as error:
             return self._failed(key, error)
         present = self._held.get(key)
@@ -267,7 +279,7 @@ class CollateralCache:
         held.refresh_at = now + pause * (1 + _REFRESH_SPREAD * self._jitter())
         return held.entry
 
-    async def _restore(self, key: _Key) -> CacheEntry | None:
+    async def _restore(self, key: _Key, platform: DcapPlatform) -> CacheEntry | None:
         if self._store is None:
             return None
         try:
@@ -276,11 +288,12 @@ class CollateralCache:
                 return None
             entry = CacheEntry.decode(document, origin="the store")
             _check_fits(entry, key)
+            _check_genuine(entry, platform)
         except StoreUnavailableError as error:
             self._store_failed(error)
             return None
         except CollateralUnavailableError as error:
-            _LOG.warning("collateral in the store is damaged and left out: %s", error.message)
+            _LOG.warning("collateral in the store is left out: %s", error.message)
             return None
         return entry
 
@@ -306,9 +319,9 @@ class CollateralCache:
         self._store_fails = True
 
     def _store_key(self, key: _Key) -> str:
-        tee, fmspc, ca, evaluation = key
+        tee, fmspc, ca, evaluation, root = key
         # Services may be years apart; one that lags must not look like one that goes back.
-        return f"dcap {tee} {fmspc.hex()} {ca} {evaluation} {self._source.name}"
+        return f"dcap {tee} {fmspc.hex()} {ca} {evaluation} {root} {self._source.name}"
 
     def _closing(self) -> CollateralUnavailableError:
         return unavailable(f"collateral from {self.name}", "none: it is being closed", "ask again")
@@ -355,6 +368,18 @@ def _check_fits(entry: CacheEntry, key: _Key) -> None:
             f"a set for FMSPC {key[1].hex()}, {key[0]}, {key[2]} CA in the store",
             f"one for FMSPC {of.fmspc.hex()}, {of.tee}, {of.ca} CA",
         )
+
+
+def _check_genuine(entry: CacheEntry, platform: DcapPlatform) -> None:
+    if platform.anchor is None:
+        return
+    try:
+        verify_collateral(entry.gathered.collateral, roots=(platform.anchor,))
+    except UntrustedEvidenceError as error:
+        raise CollateralUnavailableError(
+            f"collateral of {entry.gathered.source} does not verify: {error.findings[0]}",
+            findings=error.findings,
+        ) from error
 
 
 def _rolled_back(fetched: CacheEntry, held: CacheEntry) -> CollateralUnavailableError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from assay.x509 import TrustAnchor
 
 
 class Tee(StrEnum):
@@ -24,7 +26,8 @@ class PckCa(StrEnum):
 class DcapPlatform:
     """The part of a PCK certificate that selects collateral.
 
-    It comes from evidence nobody has verified: good for choosing what to fetch, nothing else.
+    Where it has no anchor it comes from evidence nobody has verified: good for choosing what to
+    fetch, nothing else.
     """
 
     tee: Tee
@@ -35,3 +38,6 @@ class DcapPlatform:
     """Identifier of the provisioning certification enclave, 2 bytes."""
 
     ca: PckCa
+    anchor: TrustAnchor | None = field(default=None, compare=False)
+    """The root that the certificate verifies under, and its collateral has to; not compared, as
+    the same set is for the platform whoever has verified it."""

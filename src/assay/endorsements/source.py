@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.platform import DcapPlatform
 from assay.errors import CollateralUnavailableError, Finding, SettingsError
+
+COLLATERAL_UNAVAILABLE: Final = "appraisal.collateral.unavailable"
 
 _STANDARD = "standard"
 _EARLY = "early"
@@ -94,7 +96,5 @@ class OpenSource(CollateralSource, Protocol):
 
 def unavailable(expected: str, actual: str, hint: str = "") -> CollateralUnavailableError:
     """The error for collateral that cannot be had, for the caller to raise."""
-    finding = Finding(
-        check="appraisal.collateral.unavailable", expected=expected, actual=actual, hint=hint
-    )
+    finding = Finding(check=COLLATERAL_UNAVAILABLE, expected=expected, actual=actual, hint=hint)
     return CollateralUnavailableError(str(finding), findings=[finding])

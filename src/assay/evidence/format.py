@@ -15,6 +15,7 @@ import msgspec
 from assay.claims import ClaimSet
 from assay.endorsements.platform import DcapPlatform
 from assay.evidence.dcap.checks import Check
+from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.dcap.verify import DcapVerification, VerifiedQuote
 
 EvidenceT = TypeVar("EvidenceT")
@@ -45,6 +46,11 @@ class Format(Generic[EvidenceT, VerifiedT]):
     attestation_type: AttestationType
     parse: Callable[[bytes], EvidenceT]
     platform: Callable[[EvidenceT], DcapPlatform]
+    """Which platform the evidence names, unverified."""
+
+    certified_platform: Callable[[EvidenceT, DcapMemory], DcapPlatform]
+    """Which platform its certificate names, verified under the memory's roots."""
+
     bound_fields: Callable[[EvidenceT], BoundFields]
     verify: Callable[[EvidenceT, DcapVerification], VerifiedT]
     claims: Callable[[VerifiedT, bytes], ClaimSet]

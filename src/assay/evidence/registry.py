@@ -17,6 +17,7 @@ from assay.evidence.openenclave import (
 from assay.evidence.sgx import (
     HELD_DATA_CLAIMS,
     SgxQuote,
+    certified_quote_platform,
     extract_claims,
     parse_quote,
     quote_platform,
@@ -40,6 +41,7 @@ _SGX_ENCLAVE: Final = Format(
     attestation_type=AttestationType.SGX_ENCLAVE,
     parse=parse_quote,
     platform=quote_platform,
+    certified_platform=certified_quote_platform,
     bound_fields=_quote_fields,
     verify=verify_quote,
     claims=extract_claims,
@@ -50,6 +52,7 @@ _OPEN_ENCLAVE: Final = Format(
     attestation_type=AttestationType.OPEN_ENCLAVE,
     parse=parse_evidence,
     platform=lambda evidence: quote_platform(evidence.quote),
+    certified_platform=lambda evidence, memory: certified_quote_platform(evidence.quote, memory),
     bound_fields=_evidence_fields,
     verify=verify_evidence,
     claims=extract_claims,

@@ -28,6 +28,7 @@ from assay.appraisal import (
     parse_request,
 )
 from assay.encoding import JsonValue
+from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.source import CollateralSource
 from assay.errors import (
     AssayError,
@@ -38,7 +39,7 @@ from assay.errors import (
 )
 from assay.policy import Decision, RuleRecord
 from assay.service.instance_options import PolicyExplanations
-from assay.service.instances import Instance
+from assay.service.instances import Instance, InstancePolicy
 from assay.token import attestation_claims, sign_token, unsecured_token
 
 _JTI_BYTES: Final = 32
@@ -84,14 +85,14 @@ class AttestationService:
             policy = instance.policies[request.evidence_type]
         else:
             policy = await asyncio.to_thread(instance.draft, draft_policy)
-        # 2. What the verification needs from elsewhere.
+        # 2. What the verification needs from elsewhere, for a platform that is certified.
         parsed = parse_request(request)
-        gathered = await self.source.gather(parsed.platform(), evaluation=policy.evaluation)
+        collateral = await self._gather(parsed, instance, policy)
         await _turn_of_others()
         # 3. The verification.
         now = self.now()
         context = AppraisalContext(
-            collateral=gathered.collateral,
+            collateral=collateral,
             policy=policy.compiled,
             policy_signer=policy.signer,
             at=self.verify_at or now,
@@ -109,6 +110,22 @@ class AttestationService:
         # 4. The token.
         token = self._issue(instance, result, now, signed=draft_policy is None)
         return Attestation(token=token, result=result)
+
+    async def _gather(
+        self, parsed: ParsedRequest, instance: Instance, policy: InstancePolicy
+    ) -> DcapCollateral | None:
+        """Collateral for a certified platform. For another one nobody is asked.
+
+        Raises:
+            MalformedEvidenceError: The evidence does not name its platform.
+            CollateralUnavailableError: There is none.
+        """
+        try:
+            platform = parsed.certified_platform(instance.memory)
+        except UntrustedEvidenceError:
+            return None  # The verification says why, and what else is wrong.
+        gathered = await self.source.gather(platform, evaluation=policy.evaluation)
+        return gathered.collateral
 
     def _issue(
         self, instance: Instance, result: AppraisalResult, now: datetime, *, signed: bool

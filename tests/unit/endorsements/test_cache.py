@@ -21,7 +21,7 @@ from assay.simulator import SimulatedPlatform
 from assay.simulator.pcs import pcs_app
 from tests.conftest import AT
 from tests.servers.recorder import Recorder
-from tests.servers.upstream import EARLY, Upstream, cached, hours
+from tests.servers.upstream import EARLY, Upstream, cached, certified, hours
 from tests.servers.virtual_time import elapsed, run
 
 
@@ -32,7 +32,13 @@ def upstream(platform: SimulatedPlatform) -> Upstream:
 
 @pytest.fixture
 def own(platform: SimulatedPlatform) -> DcapPlatform:
-    return platform.dcap_platform
+    return certified(platform)
+
+
+@pytest.fixture(scope="module")
+def stranger() -> SimulatedPlatform:
+    """A platform of the same FMSPC under another root."""
+    return SimulatedPlatform.create(AT)
 
 
 # Asking once
@@ -109,6 +115,21 @@ def test_evaluations_and_platforms_are_kept_apart(upstream: Upstream, own: DcapP
     run(ask())
 
     assert upstream.asked == 4
+
+
+def test_who_trusts_another_root_gets_another_set(
+    upstream: Upstream, own: DcapPlatform, stranger: SimulatedPlatform
+) -> None:
+    async def ask() -> None:
+        cache = cached(upstream)
+        genuine = await cache.gather(own)
+        with pytest.raises(CollateralUnavailableError):
+            await cache.gather(certified(stranger))
+        assert await cache.gather(own) == genuine
+
+    run(ask())
+
+    assert upstream.asked == 2
 
 
 def test_the_pce_identifier_does_not_multiply_requests(

@@ -8,14 +8,17 @@ from itertools import pairwise
 import pytest
 
 from assay.endorsements.cache import CollateralCache
+from assay.endorsements.intel import verify_collateral
 from assay.endorsements.platform import DcapPlatform
 from assay.endorsements.source import (
     STANDARD,
     EvaluationSelection,
     GatheredCollateral,
 )
+from assay.errors import CollateralUnavailableError
 from assay.simulator import SimulatedPlatform
-from tests.servers.upstream import Upstream, cached, hours, settle, warnings
+from tests.conftest import AT
+from tests.servers.upstream import Upstream, cached, certified, hours, settle, warnings
 from tests.servers.virtual_time import elapsed, run
 
 
@@ -26,7 +29,7 @@ def upstream(platform: SimulatedPlatform) -> Upstream:
 
 @pytest.fixture
 def own(platform: SimulatedPlatform) -> DcapPlatform:
-    return platform.dcap_platform
+    return certified(platform)
 
 
 # Refreshing
@@ -247,5 +250,50 @@ def test_one_older_list_is_enough(upstream: Upstream, own: DcapPlatform) -> None
         first = await cache.gather(own)
         await hours(24)
         assert (await cache.gather(own)).collateral == first.collateral
+
+    run(ask())
+
+
+# Nothing that does not verify
+
+
+def test_a_set_that_does_not_verify_takes_the_place_of_none_that_does(
+    upstream: Upstream, own: DcapPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = SimulatedPlatform.create(AT)
+
+    async def ask() -> None:
+        cache = cached(upstream)
+        first = await cache.gather(own)
+        genuine, upstream.platform = upstream.platform, stranger
+        await hours(24)
+        assert await cache.gather(own) == first
+        upstream.platform = genuine
+        await hours(1)
+        await cache.gather(own)
+        await settle()
+        assert (await cache.gather(own)).fetched_at > first.fetched_at
+
+    run(ask())
+
+    (warning,) = warnings(caplog)
+    assert "collateral of upstream does not verify: dcap." in warning
+
+
+def test_nothing_is_gone_back_behind_a_set_that_does_not_verify(
+    upstream: Upstream, own: DcapPlatform
+) -> None:
+    genuine, upstream.platform = upstream.platform, SimulatedPlatform.create(AT)
+    upstream.number = 99
+
+    async def ask() -> None:
+        cache = cached(upstream)
+        with pytest.raises(CollateralUnavailableError, match="does not verify") as caught:
+            await cache.gather(own)
+        assert caught.value.findings
+        upstream.platform, upstream.number = genuine, None
+        await hours(0.01)
+        found = await cache.gather(own)
+        verify_collateral(found.collateral, roots=genuine.anchors)
 
     run(ask())

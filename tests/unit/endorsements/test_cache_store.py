@@ -14,7 +14,8 @@ from assay.endorsements.source import (
     EvaluationSelection,
 )
 from assay.simulator import SimulatedPlatform
-from tests.servers.upstream import EARLY, Shelf, Upstream, cached, hours, warnings
+from tests.conftest import AT
+from tests.servers.upstream import EARLY, Shelf, Upstream, cached, certified, hours, warnings
 from tests.servers.virtual_time import run
 
 
@@ -25,7 +26,7 @@ def upstream(platform: SimulatedPlatform) -> Upstream:
 
 @pytest.fixture
 def own(platform: SimulatedPlatform) -> DcapPlatform:
-    return platform.dcap_platform
+    return certified(platform)
 
 
 def test_sets_outlive_the_process(upstream: Upstream, own: DcapPlatform) -> None:
@@ -152,7 +153,7 @@ def test_damaged_stored_sets_are_left_out(
 
     assert upstream.asked == 2
     assert len(warnings(caplog)) == 1
-    assert "damaged" in warnings(caplog)[0]
+    assert "left out" in warnings(caplog)[0]
 
 
 def test_a_stored_set_of_another_platform_is_left_out(
@@ -172,6 +173,28 @@ def test_a_stored_set_of_another_platform_is_left_out(
     assert upstream.asked == 2
     (warning,) = warnings(caplog)
     assert "got one for FMSPC 00606a000000, sgx, platform CA" in warning
+
+
+def test_a_stored_set_under_another_root_is_left_out(
+    upstream: Upstream, own: DcapPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf, strangers = Shelf(), Shelf()
+    stranger = SimulatedPlatform.create(AT)
+
+    async def ask() -> None:
+        await cached(Upstream(platform=stranger), strangers).gather(certified(stranger))
+        genuine = await cached(upstream, shelf).gather(own)
+        ((key, _),) = shelf.documents.items()
+        (shelf.documents[key],) = strangers.documents.values()
+        found = await cached(upstream, shelf).gather(own)
+        assert found.collateral.root_ca_crl == genuine.collateral.root_ca_crl
+
+    run(ask())
+
+    assert upstream.asked == 2
+    (warning,) = warnings(caplog)
+    assert "left out" in warning
+    assert "does not verify" in warning
 
 
 def test_a_store_that_fails_is_told_once_and_done_without(

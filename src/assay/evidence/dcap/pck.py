@@ -6,8 +6,9 @@ Source: Intel SGX PCK Certificate and CRL Profile Specification.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
+
+from cryptography import x509
 
 from assay.endorsements.anchors import Anchors
 from assay.endorsements.intel import PCK_CA_NAMES, ROOT_NAMES
@@ -30,9 +31,6 @@ PCK_CHAIN: Final = ChainProfile(
     common_names=(frozenset({"Intel SGX PCK Certificate"}), PCK_CA_NAMES, ROOT_NAMES),
 )
 
-_KEPT_PLATFORMS: Final = 1024
-"""Answers of `read_platform`, about 4 kB each: the same chain comes with every quote."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PckChain:
@@ -40,8 +38,19 @@ class PckChain:
 
     chain: CertificateChain
     extensions: SgxExtensions
+    ca: PckCa
     ca_spki: bytes
     """SubjectPublicKeyInfo of the PCK CA, DER."""
+
+    def platform(self, tee: Tee) -> DcapPlatform:
+        """The platform that the leaf names."""
+        return DcapPlatform(
+            tee=tee,
+            fmspc=self.extensions.fmspc,
+            pceid=self.extensions.pceid,
+            ca=self.ca,
+            anchor=self.chain.anchor,
+        )
 
 
 def verify_pck_chain(signature: QuoteSignature, *, roots: Anchors) -> PckChain:
@@ -59,6 +68,7 @@ def verify_pck_chain(signature: QuoteSignature, *, roots: Anchors) -> PckChain:
     return PckChain(
         chain=chain,
         extensions=read_sgx_extensions(chain.leaf, check=PCK_CHAIN.check),
+        ca=_issuer(chain.leaf),
         ca_spki=subject_public_key(chain.certificates[1]),
     )
 
@@ -71,17 +81,11 @@ def read_platform(signature: QuoteSignature, *, tee: Tee) -> DcapPlatform:
         UntrustedEvidenceError: The chain or its leaf's SGX extensions do not parse.
     """
     check_certification_type(signature)
-    return _platform(signature.certification_data.rstrip(b"\0"), tee)
-
-
-@lru_cache(maxsize=_KEPT_PLATFORMS)
-def _platform(pem: bytes, tee: Tee) -> DcapPlatform:
-    leaf = read_pem_chain(pem, PCK_CHAIN)[0]
+    leaf = read_pem_chain(signature.certification_data.rstrip(b"\0"), PCK_CHAIN)[0]
     extensions = read_sgx_extensions(leaf, check=PCK_CHAIN.check)
+    return DcapPlatform(tee=tee, fmspc=extensions.fmspc, pceid=extensions.pceid, ca=_issuer(leaf))
+
+
+def _issuer(leaf: x509.Certificate) -> PckCa:
     is_platform = common_name(leaf.issuer) == "Intel SGX PCK Platform CA"
-    return DcapPlatform(
-        tee=tee,
-        fmspc=extensions.fmspc,
-        pceid=extensions.pceid,
-        ca=PckCa.PLATFORM if is_platform else PckCa.PROCESSOR,
-    )
+    return PckCa.PLATFORM if is_platform else PckCa.PROCESSOR

@@ -55,12 +55,14 @@ class QuoteSignature(msgspec.Struct, frozen=True, kw_only=True):
     qe_auth_data: bytes
     certification_type: int
     certification_data: bytes
+    chain_key: bytes = b""
+    """SHA-256 of the certification data: the same in all quotes of a platform. Never given."""
 
-    def chain_key(self) -> bytes:
-        """SHA-256 of the certification data: the same in all quotes of a platform."""
-        return hashlib.sha256(self.certification_data).digest()
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256(self.certification_data).digest()
+        msgspec.structs.force_setattr(self, "chain_key", digest)
 
-    def quoting_key(self, chain_key: bytes) -> bytes:
+    def quoting_key(self) -> bytes:
         """SHA-256 of everything but `signature`: the same until the platform's QE changes.
 
         It is of the parts as they were read, since the same bytes read as version 3 and as
@@ -70,7 +72,7 @@ class QuoteSignature(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(
             b"".join(
                 (
-                    chain_key,
+                    self.chain_key,
                     self.certification_type.to_bytes(2, "little"),
                     self.attestation_key,
                     self.qe_report,

@@ -20,7 +20,8 @@ from assay.endorsements.intel import (
     verify_collateral,
     verify_raw_signature,
 )
-from assay.endorsements.platform import Tee
+from assay.endorsements.platform import DcapPlatform, Tee
+from assay.endorsements.source import COLLATERAL_UNAVAILABLE, unavailable
 from assay.errors import (
     AssayError,
     CollateralUnavailableError,
@@ -47,14 +48,15 @@ _PERISHABLE_OBJECTS: Final = (
     "dcap.root_ca_crl",
     "dcap.pck_crl",
 )
-_HASH_SIZE: Final = 32
 _PERISHED: Final = ("_expired", "_not_yet_valid")
 
 
 class DcapVerification(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one verification besides the quote."""
 
-    collateral: DcapCollateral
+    collateral: DcapCollateral | None
+    """None where nobody was asked for any, as no trusted root certified the platform."""
+
     at: datetime
     roots: Anchors
     memory: DcapMemory
@@ -94,6 +96,20 @@ class VerifiedQuote(Verified[QuoteT], frozen=True, kw_only=True):
 
     stale: tuple[str, ...]
     """What of the collateral has expired, where the grace allowed it."""
+
+
+def certified_platform(signature: QuoteSignature, memory: DcapMemory, *, tee: Tee) -> DcapPlatform:
+    """The platform that a quote's PCK certificate names, once its chain ends in a trusted root.
+
+    Nobody is asked for collateral on the word of a certificate that anybody can have made.
+
+    Raises:
+        MalformedEvidenceError: The quote brings no PCK certificate chain.
+        UntrustedEvidenceError: The chain does not verify. Carries its findings.
+    """
+    # The memory is of the data, not of its type.
+    check_certification_type(signature)
+    return _recall_pck(signature, memory).platform(tee)
 
 
 def verify_dcap(quote: QuoteT, context: DcapVerification, *, tee: Tee) -> VerifiedQuote[QuoteT]:
@@ -137,54 +153,61 @@ def refusal(findings: Iterable[Finding]) -> AssayError:
     """The error of the family that fits `findings`: whose fault they are decides it."""
     found = tuple(findings)
     message = f"the evidence does not verify: {found[0]}"
-    if all(_is_perished_collateral(finding) for finding in found):
+    if all(_is_lack_of_collateral(finding) for finding in found):
         return CollateralUnavailableError(message, findings=found)
     return UntrustedEvidenceError(message, findings=found)
 
 
-def _is_perished_collateral(finding: Finding) -> bool:
-    return finding.check.startswith(_PERISHABLE_OBJECTS) and finding.check.endswith(_PERISHED)
+def _is_lack_of_collateral(finding: Finding) -> bool:
+    perished = finding.check.startswith(_PERISHABLE_OBJECTS) and finding.check.endswith(_PERISHED)
+    return perished or finding.check == COLLATERAL_UNAVAILABLE
 
 
 def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee) -> PlatformTrust:
     memory = context.memory
     if memory.roots != context.roots:
         raise ValueError("the memory is that of other roots")
-    scope = context.collateral.digest + tee.encode()
-    chain_key = signature.chain_key()
+    collateral = context.collateral
+    if collateral is None:
+        certified_platform(signature, memory, tee=tee)
+        raise unavailable("collateral for the platform", "none")
+    scope = collateral.digest + tee.encode()
     return memory.platforms.recall(
-        signature.quoting_key(chain_key) + scope,
-        lambda: _establish_trust(signature, context, chain_key + scope, tee),
+        signature.quoting_key() + scope,
+        lambda: _establish_trust(signature, memory, collateral, tee),
+    )
+
+
+def _recall_pck(signature: QuoteSignature, memory: DcapMemory) -> PckChain:
+    return memory.pck_chains.recall(
+        signature.chain_key, lambda: verify_pck_chain(signature, roots=memory.roots)
     )
 
 
 def _establish_trust(
-    signature: QuoteSignature, context: DcapVerification, key: bytes, tee: Tee
+    signature: QuoteSignature, memory: DcapMemory, collateral: DcapCollateral, tee: Tee
 ) -> PlatformTrust:
     # The key is of the data, not of its type.
     check_certification_type(signature)
-    standing = context.memory.standings.kept(key)
+    key = signature.chain_key + collateral.digest + tee.encode()
+    standing = memory.standings.kept(key)
     if standing is None:
-        standing = _establish_standing(signature, context, key, tee)
-    return _trust_enclave(signature, standing, context.memory, key)
+        standing = _establish_standing(signature, memory, collateral, tee, key)
+    return _trust_enclave(signature, standing, memory, key)
 
 
 def _establish_standing(
-    signature: QuoteSignature, context: DcapVerification, key: bytes, tee: Tee
+    signature: QuoteSignature, memory: DcapMemory, documents: DcapCollateral, tee: Tee, key: bytes
 ) -> PlatformStanding:
     """What all quotes with this PCK chain share; a refusal names the QE's faults, too."""
-    memory = context.memory
     collector = FindingCollector()
     collateral: VerifiedCollateral | None = None
     pck: PckChain | None = None
     with collector:
-        pck = memory.pck_chains.recall(
-            key[:_HASH_SIZE], lambda: verify_pck_chain(signature, roots=context.roots)
-        )
+        pck = _recall_pck(signature, memory)
     with collector:
         collateral = memory.collateral.recall(
-            context.collateral.digest,
-            lambda: verify_collateral(context.collateral, roots=context.roots),
+            documents.digest, lambda: verify_collateral(documents, roots=memory.roots)
         )
     if pck is None or collateral is None:
         raise refusal(collector.findings)

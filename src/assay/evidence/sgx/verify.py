@@ -8,15 +8,31 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from assay.endorsements.platform import DcapPlatform, Tee
+from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.dcap.pck import read_platform
-from assay.evidence.dcap.verify import DcapVerification, VerifiedQuote, verify_dcap
+from assay.evidence.dcap.verify import (
+    DcapVerification,
+    VerifiedQuote,
+    certified_platform,
+    verify_dcap,
+)
 from assay.evidence.sgx.quote import SgxQuote
 
 VerifiedSgxQuote: TypeAlias = VerifiedQuote[SgxQuote]
 
 
+def certified_quote_platform(quote: SgxQuote, memory: DcapMemory) -> DcapPlatform:
+    """The platform that a quote comes from, as far as its PCK certificate chain verifies.
+
+    Raises:
+        MalformedEvidenceError: The quote brings no PCK certificate chain.
+        UntrustedEvidenceError: The chain does not verify under the memory's roots.
+    """
+    return certified_platform(quote.signature, memory, tee=Tee.SGX)
+
+
 def quote_platform(quote: SgxQuote) -> DcapPlatform:
-    """The platform that a quote claims to come from, to gather collateral for; unverified.
+    """The platform that a quote claims to come from, unverified.
 
     Raises:
         MalformedEvidenceError: The quote brings no PCK certificate chain.

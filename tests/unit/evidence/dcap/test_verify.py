@@ -10,7 +10,13 @@ from assay.endorsements.anchors import intel_sgx_anchors
 from assay.errors import AssayError, CollateralUnavailableError, UntrustedEvidenceError
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.dcap.verify import DcapVerification
-from assay.evidence.sgx import VerifiedSgxQuote, parse_quote, quote_platform, verify_quote
+from assay.evidence.sgx import (
+    VerifiedSgxQuote,
+    certified_quote_platform,
+    parse_quote,
+    quote_platform,
+    verify_quote,
+)
 from assay.simulator import SimulatedPlatform
 from tests.conftest import AT
 
@@ -68,6 +74,42 @@ def test_quote_platform_selects_the_platforms_collateral(platform: SimulatedPlat
     assert quote_platform(parse_quote(platform.quote())) == platform.dcap_platform
 
 
+def test_a_platform_is_certified_by_its_root(platform: SimulatedPlatform) -> None:
+    memory = DcapMemory(platform.anchors)
+
+    certified = certified_quote_platform(parse_quote(platform.quote()), memory)
+
+    assert certified == platform.dcap_platform
+    assert certified.anchor == platform.anchors[0]
+
+
+def test_a_platform_under_another_root_is_not_certified(platform: SimulatedPlatform) -> None:
+    memory = DcapMemory(intel_sgx_anchors())
+
+    with pytest.raises(UntrustedEvidenceError) as caught:
+        certified_quote_platform(parse_quote(platform.quote()), memory)
+
+    assert [finding.check for finding in caught.value.findings] == ["dcap.pck_chain.root_untrusted"]
+
+
+def test_without_collateral_nothing_is_verified(platform: SimulatedPlatform) -> None:
+    context = structs.replace(_context(platform), collateral=None)
+
+    with pytest.raises(CollateralUnavailableError, match="collateral for the platform"):
+        _verify(platform.quote(), context)
+
+
+def test_without_collateral_all_else_is_found(platform: SimulatedPlatform) -> None:
+    quote = bytearray(platform.quote())
+    quote[48 + 320] ^= 1
+    context = structs.replace(_context(platform), collateral=None, roots=(), memory=DcapMemory(()))
+
+    assert _checks(bytes(quote), context) == [
+        "dcap.pck_chain.root_untrusted",
+        "dcap.quote.quote_signature",
+    ]
+
+
 def test_a_quote_is_not_verified_under_other_roots(platform: SimulatedPlatform) -> None:
     roots = intel_sgx_anchors()
     context = structs.replace(_context(platform), roots=roots, memory=DcapMemory(roots))
@@ -96,7 +138,7 @@ def test_every_independent_failure_is_found(platform: SimulatedPlatform) -> None
     quote[48 + 320] ^= 1
     context = _context(platform)
     collateral = dataclasses.replace(
-        context.collateral, tcb_info_signature=bytes(64), qe_identity_signature=bytes(64)
+        platform.collateral(AT), tcb_info_signature=bytes(64), qe_identity_signature=bytes(64)
     )
 
     checks = _checks(bytes(quote), structs.replace(context, collateral=collateral))
@@ -189,7 +231,7 @@ def test_a_warm_memory_starts_afresh_with_other_collateral(platform: SimulatedPl
 
     changed = structs.replace(
         context,
-        collateral=dataclasses.replace(context.collateral, pck_crl=revoking.pck_crl(AT)),
+        collateral=dataclasses.replace(platform.collateral(AT), pck_crl=revoking.pck_crl(AT)),
     )
 
     assert _checks(quote, changed) == ["dcap.pck_chain.revoked"]
