@@ -6,6 +6,7 @@ as an internal error of which only an id goes out.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import traceback
@@ -24,15 +25,15 @@ from assay.server.errors import (
     RefusedRequestError,
     error_answer,
     internal_answer,
-    operator_reason,
 )
+from assay.server.operator_reason import operator_reason
 from assay.server.telemetry import ServedRequest, Telemetry
 
 JSON_CONTENT_TYPE: Final = (b"content-type", b"application/json; charset=utf-8")
 
 _TRACEPARENT: Final = b"traceparent"
 _PRINTABLE: Final = re.compile(rb"[!-~]{1,128}")
-_VERSION_HEADER: Final = (b"x-ms-maa-service-version", version("assay").encode("ascii"))
+VERSION_HEADER: Final = (b"x-ms-maa-service-version", version("assay").encode("ascii"))
 _MAX_SHOWN_PATH: Final = 200
 
 
@@ -60,7 +61,13 @@ class Edge:
         answer: ErrorAnswer | None = None
         reason = ""
         try:
+            _check_printable(path)
             await self._app(scope, receive, exchange.send)
+        except asyncio.CancelledError:
+            # The server ends and has waited for as long as it may.
+            ending = RefusedRequestError(Refusal.BUSY, "the service is being stopped; try again")
+            answer, reason = error_answer(ending), ending.message
+            await exchange.refuse(answer)
         except Exception as error:  # noqa: BLE001  the outermost edge
             answer, reason = self._answer(error, scope, exchange.request_id)
             await exchange.refuse(answer)
@@ -114,7 +121,7 @@ class _Exchange:
             message["headers"] = [
                 *message["headers"],
                 (b"x-ms-request-id", self.request_id.encode("ascii")),
-                _VERSION_HEADER,
+                VERSION_HEADER,
             ]
         await self._send(message)
 
@@ -131,11 +138,22 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": body})
 
 
+def new_request_id() -> str:
+    """An id for a request that brings none, in the form of a `traceparent`."""
+    return f"00-{os.urandom(16).hex()}-0000000000000000-00"
+
+
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == _TRACEPARENT and _PRINTABLE.fullmatch(value):
             return str(value, "ascii")
-    return f"00-{os.urandom(16).hex()}-0000000000000000-00"
+    return new_request_id()
+
+
+def _check_printable(path: str) -> None:
+    # No address has control characters; to the router's patterns a line may end before one.
+    if not path.isprintable():
+        raise HTTPException(Refusal.NOT_FOUND.value[0])
 
 
 def _routing_refusal(error: HTTPException, scope: Scope) -> RefusedRequestError:

@@ -197,7 +197,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """From the first byte of a request, or the opening of its connection, to its last header."""
 
     body_seconds: Seconds = 15
-    """From the last header to the end of the body."""
+    """From the last header to the end of the body; as long an answer waits to be read."""
 
     idle_seconds: Annotated[int, Meta(ge=1, le=3600)] = 60
     """How long a connection may stay open between two requests."""

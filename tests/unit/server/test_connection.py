@@ -1,30 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 import pytest
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from assay.server.answers import send_body
-from assay.server.auth.peer_certificate import identified_connection
-from assay.server.edge import Edge
-from assay.server.limits import Limits
 from assay.server.maa.attest import read_body
-from assay.server.settings import LimitSettings
-from tests.serving import make_telemetry
-
-_LIMITS = LimitSettings(
-    header_bytes=1024, header_seconds=0.3, body_seconds=0.3, idle_seconds=1, connections=3
-)
-_GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
-
-
-async def _echo_length(_scope: Scope, receive: Receive, send: Send) -> None:
-    body = await read_body(receive)
-    await send_body(send, b'{"length":%d}' % len(body))
+from tests.servers.limited import GET, LIMITS, answers, echo_length, server, talk
 
 
 async def _name_headers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,59 +20,8 @@ async def _refuse_unread(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send_body(send, b"{}", status=400)
 
 
-@asynccontextmanager
-async def _server(app: ASGIApp = _echo_length) -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        Edge(Limits(app, _LIMITS), make_telemetry()[0]),
-        port=0,
-        http=identified_connection(_LIMITS),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        timeout_keep_alive=_LIMITS.idle_seconds,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await task
-
-
-async def _talk(port: int, *parts: bytes, pause_seconds: float = 0.02) -> bytes:
-    """Everything that comes back until the server hangs up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = bytearray()
-
-    async def read() -> None:
-        with suppress(ConnectionError):
-            while part := await reader.read(65536):
-                received.extend(part)
-
-    reading = asyncio.create_task(read())
-    for part in parts:
-        if reading.done():
-            break
-        writer.write(part)
-        await asyncio.sleep(pause_seconds)
-    await asyncio.wait_for(reading, timeout=10)
-    writer.close()
-    return bytes(received)
-
-
-def _answers(*parts: bytes, app: ASGIApp = _echo_length, pause_seconds: float = 0.02) -> bytes:
-    async def run() -> bytes:
-        async with _server(app) as port:
-            return await _talk(port, *parts, pause_seconds=pause_seconds)
-
-    return asyncio.run(run())
-
-
 def test_a_request_is_answered_and_an_idle_connection_closed() -> None:
-    answer = _answers(_GET)
+    answer = answers(GET)
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
@@ -97,17 +29,17 @@ def test_a_request_is_answered_and_an_idle_connection_closed() -> None:
 def test_a_connection_serves_several_requests() -> None:
     post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc"
 
-    answer = _answers(_GET + post, post)
+    answer = answers(GET + post, post)
 
     assert answer.count(b"HTTP/1.1 200 OK") == 3
     assert answer.count(b'{"length":3}') == 2
 
 
 def test_a_chunked_body_is_read_and_what_follows_it_is_dropped() -> None:
-    answer = _answers(
+    answer = answers(
         b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n",
         b"3\r\nabc\r\n0\r\ntenantname: another\r\n\r\n",
-        _GET,
+        GET,
         app=_name_headers,
     )
 
@@ -120,7 +52,7 @@ def test_a_body_that_waits_to_be_asked_for_is_asked_for() -> None:
     head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n"
 
     async def run() -> tuple[bytes, bytes]:
-        async with _server() as port:
+        async with server() as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(head)
             interim = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=10)
@@ -139,7 +71,7 @@ def test_a_body_that_waits_to_be_asked_for_is_asked_for() -> None:
 def test_a_head_request_is_answered_without_a_body() -> None:
     head = b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n"
 
-    answer = _answers(head, head)
+    answer = answers(head, head)
 
     assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
     assert answer.endswith(b"\r\n\r\n")
@@ -147,7 +79,7 @@ def test_a_head_request_is_answered_without_a_body() -> None:
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n"])
 def test_headers_that_do_not_come_are_not_waited_for(first: bytes) -> None:
-    answer = _answers(first) if first else _answers()
+    answer = answers(first) if first else answers()
 
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b'"code":"RequestTimeout"' in answer
@@ -156,20 +88,20 @@ def test_headers_that_do_not_come_are_not_waited_for(first: bytes) -> None:
 def test_headers_that_come_by_the_byte_are_not_waited_for() -> None:
     parts = [bytes([byte]) for byte in b"GET / HTTP/1.1\r\nx-slow: " + b"y" * 50]
 
-    answer = _answers(*parts)
+    answer = answers(*parts)
 
     assert b"408 Request Timeout" in answer
 
 
 def test_slow_headers_after_a_good_request_are_not_waited_for() -> None:
-    answer = _answers(_GET, b"GET / HT")
+    answer = answers(GET, b"GET / HT")
 
     assert b"200 OK" in answer
     assert b"408 Request Timeout" in answer
 
 
 def test_a_body_that_does_not_come_is_not_waited_for() -> None:
-    answer = _answers(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc")
+    answer = answers(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc")
 
     assert b"408 Request Timeout" in answer
     assert b'"code":"RequestTimeout"' in answer
@@ -179,7 +111,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 def test_a_body_that_comes_by_the_byte_is_not_waited_for() -> None:
     head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n"
 
-    answer = _answers(head, *[b"x"] * 50)
+    answer = answers(head, *[b"x"] * 50)
 
     assert answer.count(b"HTTP/1.1") == 1
     assert b"408 Request Timeout" in answer
@@ -187,13 +119,13 @@ def test_a_body_that_comes_by_the_byte_is_not_waited_for() -> None:
 
 def test_a_body_has_its_time_from_when_its_turn_comes() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(2 * _LIMITS.body_seconds if scope["method"] == "GET" else 0)
-        await _echo_length(scope, receive, send)
+        await asyncio.sleep(2 * LIMITS.body_seconds if scope["method"] == "GET" else 0)
+        await echo_length(scope, receive, send)
 
     post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
-    pause_seconds = 2.5 * _LIMITS.body_seconds
+    pause_seconds = 2.5 * LIMITS.body_seconds
 
-    answer = _answers(_GET + post, b"abc", app=slow, pause_seconds=pause_seconds)
+    answer = answers(GET + post, b"abc", app=slow, pause_seconds=pause_seconds)
 
     assert b'{"length":0}' in answer
     assert b'{"length":3}' in answer
@@ -202,21 +134,21 @@ def test_a_body_has_its_time_from_when_its_turn_comes() -> None:
 def test_endless_headers_are_refused() -> None:
     parts = [b"GET / HTTP/1.1\r\n", *[b"x-more: " + b"y" * 100 + b"\r\n"] * 12]
 
-    answer = _answers(*parts, pause_seconds=0.005)
+    answer = answers(*parts, pause_seconds=0.005)
 
     assert b"431 Request Header Fields Too Large" in answer
     assert b'"code":"RequestHeaderTooLarge"' in answer
 
 
 def test_what_is_not_http_is_refused_in_the_protocol_s_form() -> None:
-    answer = _answers(b"\x16\x03\x01 not http\r\n\r\n")
+    answer = answers(b"\x16\x03\x01 not http\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b'"code":"BadRequest"' in answer
 
 
 def test_nonsense_after_a_request_under_way_is_not_answered_in_between() -> None:
-    answer = _answers(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")
+    answer = answers(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")
 
     assert answer.count(b"HTTP/1.1") <= 1
 
@@ -224,7 +156,7 @@ def test_nonsense_after_a_request_under_way_is_not_answered_in_between() -> None
 def test_what_is_left_of_an_answered_request_is_not_waited_for() -> None:
     head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n"
 
-    answer = _answers(head, *[b"x"] * 100, app=_refuse_unread)
+    answer = answers(head, *[b"x"] * 100, app=_refuse_unread)
 
     assert answer.count(b"HTTP/1.1") == 1
 
@@ -240,9 +172,9 @@ def test_the_head_of_an_answer_waits_for_its_body_though_that_is_late() -> None:
         await send({"type": "http.response.body", "body": b"later"})
 
     async def run() -> tuple[bytes, bytes]:
-        async with _server(begin) as port:
+        async with server(begin) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(_GET)
+            writer.write(GET)
             head = await reader.readuntil(b"\r\n\r\n")
             assert begun == ["body"]
             body = await reader.readuntil(b"0\r\n\r\n")
@@ -259,25 +191,25 @@ def test_what_has_been_written_goes_out_before_the_connection_ends() -> None:
     async def break_off(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    assert _answers(_GET, app=break_off).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answers(GET, app=break_off).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_an_upgrade_is_ignored() -> None:
     upgrade = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 
-    assert b"HTTP/1.1 200 OK" in _answers(upgrade)
+    assert b"HTTP/1.1 200 OK" in answers(upgrade)
 
 
 def test_a_connection_too_many_is_dropped() -> None:
     async def run() -> tuple[bytes, bytes]:
-        async with _server() as port:
+        async with server() as port:
             held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
             await asyncio.sleep(0.05)
-            dropped = await _talk(port, _GET)
+            dropped = await talk(port, GET)
             for _, writer in held:
                 writer.close()
             await asyncio.sleep(0.05)
-            return dropped, await _talk(port, _GET)
+            return dropped, await talk(port, GET)
 
     dropped, served = asyncio.run(run())
 
