@@ -43,7 +43,7 @@ from assay.service.tpm_attestation import NoTpmPolicyError
 _MAX_MESSAGE: Final = 2000
 _MAX_DETAILS: Final = 32
 _MAX_REASONS: Final = 8
-"""Rules of a refusal, conditions of a rule, and problems of a policy."""
+"""Rules of a refusal, conditions of a rule."""
 
 # What MAA says, recorded and documented; what it says of a function that fails is not known.
 _BARE_REFUSALS: Final = {
@@ -189,19 +189,6 @@ def error_answer(error: AssayError) -> ErrorAnswer:
         if isinstance(error, family):
             return answer(error)
     raise LookupError(f"{type(error).__name__} answers no request")
-
-
-def operator_reason(error: AssayError) -> str:
-    """The sentence for the log.
-
-    Of a policy that does not parse, without the line that it is about: that may be a JWS.
-    """
-    if not isinstance(error, PolicySyntaxError | StoredPolicyError):
-        return error.message
-    return "; ".join(
-        f"line {problem.line}, column {problem.column}: {problem.message}"
-        for problem in error.problems[:_MAX_REASONS]
-    )
 
 
 def internal_answer(request_id: str) -> ErrorAnswer:

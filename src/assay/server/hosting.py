@@ -78,7 +78,7 @@ class Hosting:
         """Serve one request.
 
         Raises:
-            RefusedRequestError: It names two instances.
+            RefusedRequestError: It names two instances, or not one host.
             UnknownInstanceError: It names one that is not there.
         """
         if scope["type"] == "http":
@@ -128,9 +128,11 @@ def _begins_an_address(segment: str) -> bool:
 
 def _names(scope: Scope) -> tuple[str | None, str]:
     """The value of `tenantName`, where there is one, and the host."""
-    tenant, host = None, ""
+    tenant, host = None, None
     for name, value in scope["headers"]:
         if name == _HOST:
+            if host is not None:
+                raise _ambiguous_host("is there twice; leave one")
             host = value.decode("latin-1")
         elif name == _TENANT:
             if tenant is not None:
@@ -140,4 +142,13 @@ def _names(scope: Scope) -> tuple[str | None, str]:
                     target="tenantName",
                 )
             tenant = value.decode("latin-1")
-    return tenant, host
+    if host is None and scope["http_version"] == "1.1":
+        raise _ambiguous_host("is missing; name the service's address in it")
+    return tenant, host or ""
+
+
+def _ambiguous_host(fault: str) -> RefusedRequestError:
+    """Whoever passed the request on may have read another host out of it (RFC 9112 section 3.2)."""
+    return RefusedRequestError(
+        Refusal.INSTANCE_AMBIGUOUS, f"the header Host {fault}", target="Host"
+    )

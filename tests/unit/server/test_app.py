@@ -150,6 +150,29 @@ def test_reasons_that_callers_do_not_learn_are_in_the_log() -> None:
     assert "denied by the rule at line 3" in line["reason"]
 
 
+def test_data_that_an_enclave_holds_is_not_in_the_log() -> None:
+    telemetry, log = make_telemetry()
+    held = encode_base64url(b"HELD")
+    policy = 'version= 1.0; authorizationrules { [type=="x-ms-sgx-ehd", value=="x"] => permit(); };'
+    draft = {"draftPolicyForAttestation": f"{policy} issuancerules {{ }};"}
+    body = sgx_request(b"HELD") | draft
+
+    answer = call(create_app(make_services(telemetry=telemetry)), "POST", _SGX, json=body)
+
+    assert held in _error(answer)["message"]
+    [line] = log.lines
+    assert line["reason"] == "the policy decided no-permit on data held by the enclave: line 1"
+    assert held not in str(log.lines)
+
+
+@pytest.mark.parametrize("path", ["/certs%0A", "/certificates%0A", "/certs%00", "/attest/%7F"])
+def test_an_address_with_control_characters_is_not_there(path: str) -> None:
+    answer = call(create_app(make_services()), "GET", f"{path}{VERSION}")
+
+    assert answer.status_code == 404
+    assert _error(answer)["code"] == "NotFound"
+
+
 def test_a_policy_that_permits_nothing_is_explained() -> None:
     answer = call(
         create_app(make_services()),

@@ -36,8 +36,8 @@ from assay.server.errors import (
     StoredPolicyError,
     error_answer,
     internal_answer,
-    operator_reason,
 )
+from assay.server.operator_reason import operator_reason
 from assay.service.attestation import PolicyRefusalError
 from assay.service.instance_options import PolicyExplanations
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from tests.administration import ALICE, Hosted, add_instance, make_record, three_instances
 from tests.conftest import AT
@@ -57,6 +58,30 @@ def test_path_and_header_outrank_the_host(service: Hosted) -> None:
 
 def test_a_host_that_is_nobody_s_is_the_default_s(service: Hosted) -> None:
     assert _issuer(service, "", Host="elsewhere.example") == "https://aad.example"
+
+
+def test_a_host_that_is_there_twice_is_refused(service: Hosted) -> None:
+    headers = [("Host", "shared.example"), ("Host", "isolated.example")]
+
+    answer = service.call("GET", "/.well-known/openid-configuration", headers=headers)
+
+    assert answer.status_code == 400
+    assert _error(answer)["target"] == "Host"
+    assert "twice" in _error(answer)["message"]
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.1", 400), ("1.0", 200)])
+def test_only_the_oldest_callers_may_leave_the_host_out(
+    service: Hosted, version: str, status: int
+) -> None:
+    async def without(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"host"]
+        scope["http_version"] = version
+        await service.app(scope, receive, send)
+
+    answer = call(without, "GET", "/certs")
+
+    assert answer.status_code == status
 
 
 def test_path_and_header_may_say_the_same(service: Hosted) -> None:
