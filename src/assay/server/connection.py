@@ -65,7 +65,7 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection's timers."""
         self._cancel_timer()
-        self.resume_writing()
+        self._cancel_unread()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -99,9 +99,9 @@ class LimitedConnection(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         """Note that he does."""
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        # Of a connection that ends, everything must be read.
+        if not self.transport.is_closing():
+            self._cancel_unread()
         super().resume_writing()
 
     def on_message_begin(self) -> None:
@@ -234,6 +234,11 @@ class LimitedConnection(HttpToolsProtocol):
     def _await_reader(self) -> None:
         if self._unread is None:
             self._unread = self.loop.call_later(self.limits.body_seconds, self.transport.abort)
+
+    def _cancel_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
