@@ -15,6 +15,7 @@ from assay.encoding import decode_hex
 from assay.endorsements.tcb import TcbStatus
 from assay.errors import RequestError
 from assay.simulator import SimulatedPlatform, load_platform, openenclave, save_platform
+from assay.simulator.pki import EARLIEST, LATEST
 from assay.simulator.sgx import SAMPLE_MR_ENCLAVE, SAMPLE_MR_SIGNER
 
 _MEASUREMENT_SIZE: Final = 32
@@ -60,10 +61,11 @@ class Simulation:
         A status that is given is kept there.
 
         Raises:
-            RequestError: The status is unknown, or the directory cannot be written.
+            RequestError: The status is unknown, nothing can be simulated at the instant, or the
+                directory cannot be written.
             SettingsError: The directory holds something else.
         """
-        instant = read_instant(at)
+        instant = _instant(at)
         wanted = None if status is None else _status(status)
         if directory is None or not directory.exists():
             platform = SimulatedPlatform.create(instant, status=wanted or TcbStatus.UP_TO_DATE)
@@ -121,6 +123,17 @@ def _save(platform: SimulatedPlatform, directory: Path) -> None:
         save_platform(platform, directory)
     except OSError as error:
         raise RequestError(f"{directory}: cannot be written: {error.strerror or error}") from error
+
+
+def _instant(text: str | None) -> datetime:
+    instant = read_instant(text)
+    first, last = EARLIEST.date(), LATEST.date()
+    if not first <= instant.date() <= last:
+        raise RequestError(
+            f"--at: expected a time from {first} to {last}, which a platform's certificates can "
+            f"be made at, got {instant.date()}"
+        )
+    return instant
 
 
 def _status(name: str) -> TcbStatus:

@@ -147,6 +147,44 @@ def test_the_json_answer_names_the_files(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "at",
+    [
+        "0001-01-01T00:00:00Z",
+        "0010-06-01T00:00:00Z",
+        "1949-12-31T23:59:59Z",
+        "1950-12-31T23:59:59Z",
+        "9970-01-08T00:00:00Z",
+        "9990-01-01T00:00:00Z",
+        "9999-12-31T00:00:00Z",
+    ],
+)
+@pytest.mark.parametrize("kind", ["sgx", "openenclave"])
+def test_a_time_that_no_certificate_can_be_made_at_is_a_usage_error(
+    run: Run, tmp_path: Path, kind: str, at: str
+) -> None:
+    outcome = run("simulate", kind, "--out", tmp_path / "evidence", "--at", at)
+
+    assert outcome.exit_code == 2
+    assert "--at: expected a time from 1951-01-01 to 9970-01-07" in outcome.err
+    assert not (tmp_path / "evidence").exists()
+
+
+@pytest.mark.parametrize("at", ["1951-01-01T00:00:00Z", "9970-01-07T23:59:59Z"])
+def test_all_of_a_platform_can_be_made_at_the_first_and_the_last_day(
+    run: Run, tmp_path: Path, at: str
+) -> None:
+    paths = [tmp_path / name for name in ("evidence", "collateral", "root", "home")]
+    options = ("--out", "--collateral-out", "--root-out", "--platform")
+    arguments = [one for pair in zip(options, paths, strict=True) for one in pair]
+
+    for kind in ("sgx", "openenclave"):
+        assert run("simulate", kind, *arguments, "--at", at).exit_code == 0
+
+    judged = ("--collateral", paths[1], "--root", paths[2], "--at", at)
+    assert run("appraise", paths[0], *judged).exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("--status", "Good"), "--status: expected one of UpToDate"),
