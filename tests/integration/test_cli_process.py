@@ -75,6 +75,14 @@ def test_a_reader_that_goes_early_gets_no_trace(tmp_path: Path) -> None:
         assert "Traceback" not in process.stderr.read().decode()
 
 
+def test_standard_input_that_is_closed_is_a_usage_error() -> None:
+    code, out, err = _run_in_shell("<&-", "appraise", "-")
+
+    assert code == ExitCode.USAGE
+    assert out == ""
+    assert err == "assay: -: standard input is closed; name a file, or pipe the content in\n"
+
+
 def test_a_defect_shows_its_trace_only_when_asked(tmp_path: Path) -> None:
     # A package without its data is a defect that a process can be started with.
     program = (
@@ -102,6 +110,16 @@ def test_informative_options_end_well(arguments: tuple[str, ...]) -> None:
     assert code == 0
     assert out
     assert err == ""
+
+
+def _run_in_shell(redirection: str, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *_ASSAY, *arguments],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def _seconds(command: list[str]) -> float:

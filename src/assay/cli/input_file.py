@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from assay.errors import RequestError
 
@@ -18,19 +18,29 @@ def read_input(path: Path) -> bytes:
     """The content of a file, or of standard input for `-`.
 
     Raises:
-        RequestError: It cannot be read, or is larger than `MAX_INPUT_BYTES`.
+        RequestError: It cannot be read, or is larger than `MAX_INPUT_BYTES`; it is standard input,
+            which is closed or has been read before.
     """
     try:
-        if path == _STANDARD_INPUT:
-            content = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
-        else:
-            with path.open("rb") as stream:
-                content = stream.read(MAX_INPUT_BYTES + 1)
+        with _standard_input() if path == _STANDARD_INPUT else path.open("rb") as stream:
+            content = stream.read(MAX_INPUT_BYTES + 1)
     except OSError as error:
         raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(content) > MAX_INPUT_BYTES:
         raise RequestError(f"{path}: expected at most {MAX_INPUT_BYTES} bytes, got more")
     return content
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise RequestError("-: standard input is closed; name a file, or pipe the content in")
+    # Its reader closes it, since there is nothing left to read.
+    if sys.stdin.closed:
+        raise RequestError(
+            "-: standard input can be read once, and is asked for again; only one of the files may "
+            "be -, so name the others"
+        )
+    return sys.stdin.buffer
 
 
 def read_text(path: Path) -> str:
