@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,17 +23,16 @@ def read_input(path: Path) -> bytes:
         RequestError: It cannot be read, or is larger than `MAX_INPUT_BYTES`; it is standard input,
             which is closed or has been read before.
     """
-    try:
-        with _standard_input() if path == _STANDARD_INPUT else path.open("rb") as stream:
-            content = stream.read(MAX_INPUT_BYTES + 1)
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with reading(path), _input(path) as stream:
+        content = stream.read(MAX_INPUT_BYTES + 1)
     if len(content) > MAX_INPUT_BYTES:
         raise RequestError(f"{path}: expected at most {MAX_INPUT_BYTES} bytes, got more")
     return content
 
 
-def _standard_input() -> BinaryIO:
+def _input(path: Path) -> BinaryIO:
+    if path != _STANDARD_INPUT:
+        return path.open("rb")
     if sys.stdin is None:
         raise RequestError("-: standard input is closed; name a file, or pipe the content in")
     # Its reader closes it, since there is nothing left to read.
@@ -63,8 +64,34 @@ def write_output(path: Path, content: bytes) -> None:
     Raises:
         RequestError: It cannot be written.
     """
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """A block that reads what is at `path`, or looks whether something is.
+
+    Raises:
+        RequestError: The system refuses it, or the folders on the way may not be searched.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RequestError(
+            f"{error.filename or path}: cannot be read: {error.strerror or error}"
+        ) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block that writes what is at `path`, or looks whether it may.
+
+    Raises:
+        RequestError: The system refuses it, or the folders on the way may not be searched.
+    """
+    try:
+        yield
     except OSError as error:
         raise RequestError(f"{path}: cannot be written: {error.strerror or error}") from error

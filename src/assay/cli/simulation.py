@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from assay.cli.collateral_path import encode_collateral
-from assay.cli.input_file import write_output
+from assay.cli.input_file import reading, write_output, writing
 from assay.cli.instant import read_instant
 from assay.encoding import decode_hex
 from assay.endorsements.tcb import TcbStatus
@@ -67,14 +67,16 @@ class Simulation:
         """
         instant = _instant(at)
         wanted = None if status is None else _status(status)
-        if directory is None or not directory.exists():
+        with reading(directory or Path()):
+            is_new = directory is None or not directory.exists()
+        if directory is None or is_new:
             platform = SimulatedPlatform.create(instant, status=wanted or TcbStatus.UP_TO_DATE)
         else:
             platform = load_platform(directory)
             if wanted is not None:
                 platform = platform.with_status(wanted)
         simulation = cls(platform=platform, at=instant)
-        if directory is not None and (wanted is not None or not directory.exists()):
+        if directory is not None and (wanted is not None or is_new):
             _save(platform, directory)
         if directory is not None:
             simulation.written["platform"] = str(directory)
@@ -119,10 +121,8 @@ class Simulation:
 
 
 def _save(platform: SimulatedPlatform, directory: Path) -> None:
-    try:
+    with writing(directory):
         save_platform(platform, directory)
-    except OSError as error:
-        raise RequestError(f"{directory}: cannot be written: {error.strerror or error}") from error
 
 
 def _instant(text: str | None) -> datetime:

@@ -192,6 +192,7 @@ def test_all_of_a_platform_can_be_made_at_the_first_and_the_last_day(
         (("--mr-signer", "xx"), "--mr-signer: expected hexadecimal"),
         (("--runtime-data", "missing"), "missing: cannot be read"),
         (("--platform", "/dev/null/x"), "cannot be written"),
+        (("--platform", "x" * 256), "cannot be read: File name too long"),
     ],
 )
 def test_options_that_do_not_fit_are_usage_errors(
