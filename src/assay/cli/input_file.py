@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from assay.errors import RequestError
 
 MAX_INPUT_BYTES: Final = 16 * 1024 * 1024
-"""Far more than any evidence, collateral or policy has."""
+"""Far more than any evidence, policy or set of collateral has."""
 
 _STANDARD_INPUT: Final = Path("-")
 
 
-def read_input(path: Path) -> bytes:
+def read_input(path: Path, *, larger: Mapping[bytes, int] = MappingProxyType({})) -> bytes:
     """The content of a file, or of standard input for `-`.
 
+    Args:
+        path: The file.
+        larger: How many bytes files may have that begin so; others have at most `MAX_INPUT_BYTES`.
+
     Raises:
-        RequestError: It cannot be read, or is larger than `MAX_INPUT_BYTES`; it is standard input,
-            which is closed or has been read before.
+        RequestError: It cannot be read, or is too large; it is standard input, which is closed or
+            has been read before.
     """
     with reading(path), _input(path) as stream:
         content = stream.read(MAX_INPUT_BYTES + 1)
-    if len(content) > MAX_INPUT_BYTES:
-        raise RequestError(f"{path}: expected at most {MAX_INPUT_BYTES} bytes, got more")
+        limit = next(
+            (size for start, size in larger.items() if content.startswith(start)), MAX_INPUT_BYTES
+        )
+        if MAX_INPUT_BYTES < len(content) <= limit:
+            content += stream.read(limit + 1 - len(content))
+    if len(content) > limit:
+        raise RequestError(f"{path}: expected at most {limit} bytes, got more")
     return content
 
 
