@@ -15,6 +15,7 @@ MAX_INPUT_BYTES: Final = 16 * 1024 * 1024
 """Far more than any evidence, policy or set of collateral has."""
 
 _STANDARD_INPUT: Final = Path("-")
+_STANDARD_OUTPUT: Final = _STANDARD_INPUT
 
 
 def read_input(path: Path, *, larger: Mapping[bytes, int] = MappingProxyType({})) -> bytes:
@@ -72,11 +73,22 @@ def write_output(path: Path, content: bytes) -> None:
     """Write `content` to a file.
 
     Raises:
-        RequestError: It cannot be written.
+        RequestError: It cannot be written, or is standard output.
     """
+    check_output(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def check_output(path: Path) -> None:
+    """Check that a file is one to write to.
+
+    Raises:
+        RequestError: It is standard output, where a file would be mixed with the answer.
+    """
+    if path == _STANDARD_OUTPUT:
+        raise RequestError("-: expected a file to write, since standard output has the answer")
 
 
 @contextmanager

@@ -206,8 +206,78 @@ def test_options_that_do_not_fit_are_usage_errors(
 
 def test_a_folder_that_holds_something_else_is_a_usage_error(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes").touch()
 
     outcome = bench.simulate("sgx", "--platform", tmp_path / "other")
 
     assert outcome.exit_code == 2
     assert "expected a simulated platform" in outcome.err
+    assert "makes one in a new or an empty folder" in outcome.err
+
+
+def test_a_platform_is_made_in_an_empty_folder(bench: Bench, tmp_path: Path) -> None:
+    home = tmp_path / "platform"
+    home.mkdir()
+
+    outcome = bench.simulate("sgx", "--platform", home)
+
+    assert outcome.exit_code == 0
+    assert load_platform(home).pki.root_ca.pem == (tmp_path / "root.pem").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--mr-enclave", "zz"),
+        ("--runtime-data", "missing"),
+        ("--root-out", "-"),
+        ("--collateral-out", "/dev/null/x"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["sgx", "openenclave"])
+def test_a_call_that_fails_makes_no_platform_and_changes_none(
+    run: Run, tmp_path: Path, kind: str, wrong: tuple[str, ...]
+) -> None:
+    kept, fresh, out = tmp_path / "kept", tmp_path / "fresh", tmp_path / "evidence"
+    run("simulate", kind, "--out", out, "--platform", kept)
+    before = load_platform(kept).settings
+
+    for home in (kept, fresh):
+        status = ("--status", "Revoked", *wrong)
+        failed = run("simulate", kind, "--out", out, "--platform", home, *status)
+        assert failed.exit_code == 2
+
+    assert load_platform(kept).settings == before
+    assert not fresh.exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("--out", "--collateral-out"),
+        ("--out", "--root-out"),
+        ("--collateral-out", "--root-out"),
+        ("--platform", "--out"),
+    ],
+)
+def test_two_answers_do_not_go_to_one_file(
+    run: Run, tmp_path: Path, first: str, second: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    out = () if "--out" in {first, second} else ("--out", tmp_path / "evidence")
+
+    outcome = run("simulate", "sgx", first, tmp_path / "s", second, tmp_path / "link" / "s", *out)
+
+    assert outcome.exit_code == 2
+    assert f"{first} and {second}: expected two different paths" in outcome.err
+    assert [one.name for one in tmp_path.iterdir()] == ["link"]
+
+
+def test_evidence_does_not_go_to_standard_output(run: Run) -> None:
+    outcome = run("simulate", "sgx", "--out", "-")
+
+    assert outcome.exit_code == 2
+    assert outcome.err == (
+        "assay: -: expected a file to write, since standard output has the answer\n"
+    )
+    assert not Path("-").exists()
