@@ -75,6 +75,73 @@ def test_a_reader_that_goes_early_gets_no_trace(tmp_path: Path) -> None:
         assert "Traceback" not in process.stderr.read().decode()
 
 
+def test_standard_input_that_is_closed_is_a_usage_error() -> None:
+    code, out, err = _run_in_shell("<&-", "appraise", "-")
+
+    assert code == ExitCode.USAGE
+    assert out == ""
+    assert err == "assay: -: standard input is closed; name a file, or pipe the content in\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("appraise", "--help"),
+        ("policy", "new", "--list"),
+        ("policy", "new", "--template", "sgx-signer", "--json"),
+        ("demo",),
+    ],
+    ids=" ".join,
+)
+def test_standard_output_that_is_full_is_no_defect(
+    arguments: tuple[str, ...], unbuffered: str
+) -> None:
+    code, _, err = _run_in_shell(
+        "> /dev/full", *arguments, environment={"PYTHONUNBUFFERED": unbuffered}
+    )
+
+    assert code == ExitCode.USAGE
+    assert err == (
+        "assay: standard output cannot be written: No space left on device; "
+        "send it to another place\n"
+    )
+
+
+def test_the_code_of_a_failure_stays_where_standard_error_is_full_or_closed() -> None:
+    for redirection in ("2> /dev/full", "2>&-"):
+        code, out, _ = _run_in_shell(redirection, "inspect", "missing")
+
+        assert code == ExitCode.USAGE
+        assert out == ""
+
+
+def test_a_record_does_not_go_nowhere(tmp_path: Path) -> None:
+    code, _, err = _run_in_shell(
+        ">&-", "audit", "export", environment={"ASSAY_DATA_DIR": str(tmp_path)}
+    )
+
+    assert code == ExitCode.USAGE
+    assert err == "assay: standard output is closed; send the record to a file\n"
+
+
+def test_a_short_answer_whose_reader_has_gone_gets_no_trace() -> None:
+    with subprocess.Popen(  # noqa: S603
+        [*_ASSAY, "--version"],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+    assert process.returncode == 1
+
+
 def test_a_defect_shows_its_trace_only_when_asked(tmp_path: Path) -> None:
     # A package without its data is a defect that a process can be started with.
     program = (
@@ -102,6 +169,19 @@ def test_informative_options_end_well(arguments: tuple[str, ...]) -> None:
     assert code == 0
     assert out
     assert err == ""
+
+
+def _run_in_shell(
+    redirection: str, *arguments: str, environment: dict[str, str] | None = None
+) -> tuple[int, str, str]:
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *_ASSAY, *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def _seconds(command: list[str]) -> float:

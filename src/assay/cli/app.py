@@ -28,6 +28,7 @@ from assay.cli.commands import (
 )
 from assay.cli.exit_code import exit_code_table
 from assay.cli.root_group import RootGroup
+from assay.cli.standard_output import guarded_output
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -95,4 +96,5 @@ app.command("demo")(demo.demo)
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    app(prog_name="assay")
+    with guarded_output():
+        app(prog_name="assay")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from assay.encoding import encode_json
+from assay.endorsements.bundle import BUNDLE_START, MAX_BUNDLE_SIZE
 from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.platform import DcapPlatform
 from assay.endorsements.stored import StoredSource, write_stored
+
+BUNDLES: Final = MappingProxyType({BUNDLE_START: MAX_BUNDLE_SIZE})
+"""How bundles begin, and how large `assay collateral export` makes them at most."""
 
 
 def gather_stored(path: Path, platform: Callable[[], DcapPlatform]) -> DcapCollateral:

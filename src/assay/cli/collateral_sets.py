@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from assay.cli.collateral_path import encode_collateral
+from assay.cli.collateral_path import BUNDLES, encode_collateral
 from assay.cli.input_file import read_input, write_output
 from assay.encoding import JsonValue
 from assay.endorsements.bundle import Bundle, BundleEntry, export_bundle, open_bundle
@@ -50,7 +50,7 @@ def unpack_bundle(
         SettingsError: `trusted_key` is no Ed25519 public key.
     """
     key = None if trusted_key is None else read_trusted_key(read_input(trusted_key))
-    bundle = open_bundle(read_input(file), trusted_key=key)
+    bundle = open_bundle(read_input(file, larger=BUNDLES), trusted_key=key)
     written: list[str] = []
     for entry in bundle.entries:
         label = read_label(entry.collateral, origin=entry.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -94,8 +95,13 @@ def _client_code(error: AssayError) -> ExitCode:
 def _say(text: str) -> None:
     from assay.cli.render import printable
 
-    for line in f"assay: {text}".splitlines():
-        print(printable(line), file=sys.stderr)
+    # Where standard error is closed, `print` would take standard output instead.
+    if sys.stderr is None:
+        return
+    # Where it is full, the code is all that can be told.
+    with contextlib.suppress(OSError):
+        for line in f"assay: {text}".splitlines():
+            print(printable(line), file=sys.stderr)
 
 
 def _sentence(error: BaseException) -> str:

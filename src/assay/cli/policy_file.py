@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from assay.claims import Claim
-from assay.cli.input_file import read_input, read_text
+from assay.cli.input_file import read_input, read_text, reading
 from assay.encoding import JsonValue, parse_json_object
 from assay.errors import PolicyError, RequestError
 from assay.policy import CompiledPolicy, PolicySyntaxError, compile_policy
@@ -68,9 +68,10 @@ def read_claims_folder(folder: Path) -> Iterator[tuple[str, tuple[Claim, ...]]]:
         EncodingError: A file is none of the three.
         TokenError: A file looks like a token and is none.
     """
-    files = sorted(
-        file for file in folder.rglob("*") if file.is_file() and file.suffix != POLICY_SUFFIX
-    )
+    with reading(folder):
+        files = sorted(
+            file for file in folder.rglob("*") if file.is_file() and file.suffix != POLICY_SUFFIX
+        )
     if not files:
         raise RequestError(f"{folder}: expected a folder with claims, fixtures or tokens, got none")
     for file in files:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from assay.cli.input_file import read_input, read_text
+from assay.cli.input_file import read_input, read_text, reading
 from assay.cli.policy_file import FIXTURE_SUFFIX, POLICY_SUFFIX
 from assay.cli.render import printable
 from assay.encoding import EncodingError, JsonValue, parse_json_object
@@ -36,6 +36,11 @@ def run_folder(folder: Path) -> tuple[PolicyResults, ...]:
     Raises:
         RequestError: There is no such folder, it holds no fixture, or a file cannot be read.
     """
+    with reading(folder):
+        return _run_folder(folder)
+
+
+def _run_folder(folder: Path) -> tuple[PolicyResults, ...]:
     if not folder.is_dir():
         raise RequestError(f"{folder}: expected a folder with policies and their fixtures")
     policies = sorted(folder.rglob(f"*{POLICY_SUFFIX}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay.cli.input_file import write_output
+from assay.cli.input_file import write_output, writing
 from assay.cli.policy_file import FIXTURE_SUFFIX, POLICY_SUFFIX
 from assay.errors import RequestError
 from assay.policy.gallery import TEMPLATES, Template
@@ -48,7 +48,9 @@ def write_template(template: Template, file: Path) -> dict[str, str]:
         # `assay policy test` finds no other.
         raise RequestError(f"--out: expected a name such as {file.stem}.policy, got {file.name}")
     for path in (file, fixture):
-        if path.exists():
+        with writing(path):
+            is_there = path.exists()
+        if is_there:
             raise RequestError(f"--out: {path} is there already; choose another name")
     write_output(file, template.policy.encode())
     write_output(fixture, template.fixture.encode())

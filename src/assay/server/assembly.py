@@ -26,6 +26,7 @@ from assay.server.collateral import open_collateral
 from assay.server.first_instance import keep_instance
 from assay.server.maa.administration import Administration
 from assay.server.maa.tpm import TpmServices
+from assay.server.presence import is_there
 from assay.server.settings import DATABASE_FILE, KEY_FILE, Settings, TlsSettings, attest_uri
 from assay.server.signing_keys import key_chest
 from assay.server.simulated import SimulatedSource
@@ -187,7 +188,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
     """
     url = settings.database_url()
     file = sqlite_file(url)
-    if file is not None and not file.is_file():
+    if file is not None and not (is_there(file) and file.is_file()):
         raise StoreUnavailableError(
             f"there is no database {file}; the first start of the service makes it, and so does "
             "`assay db upgrade`"
@@ -321,9 +322,9 @@ def _key_encryption_key(settings: Settings) -> KeyEncryptionKey:
     if settings.key_encryption_key_file is not None:
         return load_key_encryption_key(settings.key_encryption_key_file)
     path = settings.data_dir / KEY_FILE
-    if not path.exists():
+    if not is_there(path):
         # The key is made before the database: where only that is left, a new key opens nothing.
-        if (settings.data_dir / DATABASE_FILE).exists():
+        if is_there(settings.data_dir / DATABASE_FILE):
             raise SettingsError(
                 f"{path} is gone, and the database beside it holds what it sealed; restore it from "
                 "a backup, or name the key in key_encryption_key_file"

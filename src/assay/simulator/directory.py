@@ -69,7 +69,8 @@ def load_platform(directory: Path) -> SimulatedPlatform:
         return _load(directory)
     except (OSError, ValueError, TypeError, msgspec.DecodeError) as error:
         raise SettingsError(
-            f"expected a simulated platform in {directory}, got: {error}"
+            f"expected a simulated platform in {directory}, got: {error}; `assay simulate sgx "
+            "--platform DIR --out FILE` makes one in a new or an empty folder"
         ) from error
 
 

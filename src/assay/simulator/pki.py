@@ -43,6 +43,13 @@ _CA_LIFETIME: Final = 15 * _YEAR
 _SIGNER_LIFETIME: Final = 7 * _YEAR
 _COORDINATE_BYTES: Final = 32
 
+EARLIEST: Final = datetime(1950, 1, 1, tzinfo=UTC) + _BACKDATED
+"""The first day that authorities can be made at. Source: RFC 5280, section 4.1.2.5, by which no
+certificate has a time before 1950."""
+
+LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC) - (_ROOT_LIFETIME - _BACKDATED)
+"""The last one: the year 9999 ends all calendars here."""
+
 
 class Authority(StrEnum):
     """The four certificates that Intel itself keeps the keys of."""

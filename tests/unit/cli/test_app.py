@@ -86,7 +86,7 @@ def test_a_defect_is_one_line_and_never_a_trace(run: Run, monkeypatch: pytest.Mo
 
 
 def test_a_reader_that_has_gone_is_no_defect(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(_path: object) -> bytes:
+    def gone(_path: object, **_limits: object) -> bytes:
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.setattr("assay.cli.inspection.path.read_input", gone)

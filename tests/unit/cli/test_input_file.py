@@ -19,6 +19,23 @@ def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_input(Path("-")) == b"\x03\x00"
 
 
+def test_standard_input_that_is_closed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Python makes of a closed descriptor.
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(RequestError, match="-: standard input is closed; name a file"):
+        read_input(Path("-"))
+
+
+def test_standard_input_has_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream: Any = io.TextIOWrapper(io.BytesIO(b"\x03\x00"))
+    monkeypatch.setattr(sys, "stdin", stream)
+    read_input(Path("-"))
+
+    with pytest.raises(RequestError, match="only one of the files may be -"):
+        read_input(Path("-"))
+
+
 def test_a_file_that_is_missing_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"quote\.bin: cannot be read: No such file"):
         read_input(tmp_path / "quote.bin")

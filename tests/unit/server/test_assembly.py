@@ -84,6 +84,7 @@ def _close(services: Services) -> None:
     asyncio.run(close())
 
 
+_MAX_PATH: Final = os.pathconf("/", "PC_PATH_MAX")
 _PROVIDERS: Final = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/assay/providers"
     "/Microsoft.Attestation/attestationProviders"
@@ -410,3 +411,14 @@ def test_a_worker_does_not_start_before_the_keys_are_there(tmp_path: Path) -> No
 
     with pytest.raises((SettingsError, StoreUnavailableError)):
         open_services(settings, make_telemetry()[0])
+
+
+def test_a_data_directory_whose_files_cannot_be_looked_for_stops_the_start(tmp_path: Path) -> None:
+    # As long a way as the system lets one go: the folder is there, and nothing in it can be.
+    detour = tmp_path / "d"
+    detour.mkdir()
+    while len(str(detour / ".." / "d")) < _MAX_PATH:
+        detour = detour / ".." / "d"
+
+    with pytest.raises(SettingsError, match=f"cannot look for .*{KEY_FILE}: File name too long"):
+        _open(_settings(tmp_path, {"data_dir": detour}))

@@ -86,3 +86,8 @@ def test_a_damaged_folder_is_refused_by_name(
 
     with pytest.raises(SettingsError, match=tmp_path.name):
         load_platform(tmp_path)
+
+
+def test_a_folder_without_a_platform_is_refused_with_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"assay simulate sgx --platform DIR .* makes one"):
+        load_platform(tmp_path)

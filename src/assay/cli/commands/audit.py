@@ -25,7 +25,10 @@ def export(*, settings: ServiceSettingsOption = None) -> None:
     import sys
 
     from assay.cli.administration import open_administration
+    from assay.errors import RequestError
 
+    if sys.stdout is None:
+        raise RequestError("standard output is closed; send the record to a file")
     with open_administration(settings) as administration:
         for line in administration.store.audit.lines():
             sys.stdout.buffer.write(line + b"\n")

@@ -221,7 +221,7 @@ def _print_policy(members: dict[str, JsonValue], jws: str, *, as_json: bool) -> 
     if text is None:
         Answer(stderr=True).line("there is no policy: evidence of this type is refused")
         return
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         Answer().block(text)
     else:
         # To the letter: the hash is over every one of them.

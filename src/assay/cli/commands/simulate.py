@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from assay.cli.options import JsonOption
-
-if TYPE_CHECKING:
-    from assay.cli.simulation import Simulation
 
 app: Final = typer.Typer(
     help="Make evidence of a simulated platform.",
@@ -41,8 +39,8 @@ PlatformOption = Annotated[
     typer.Option(
         "--platform",
         metavar="DIR",
-        help="The simulated platform, made there if there is none yet. Without it: a new one that "
-        "is forgotten. `assay serve --dev --simulator DIR` trusts the same one.",
+        help="The simulated platform, made there if the folder is new or empty. Without it: a new "
+        "one that is forgotten. `assay serve --dev --simulator DIR` trusts the same one.",
     ),
 ]
 CollateralOutOption = Annotated[
@@ -57,7 +55,8 @@ StatusOption = Annotated[
     typer.Option(
         "--status",
         metavar="STATUS",
-        help="TCB status that the collateral gives. Default: UpToDate.",
+        help="TCB status that the collateral gives. It is kept with --platform. Default: the "
+        "platform's own; UpToDate for a new one.",
     ),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="An enclave in debug mode.")]
@@ -115,8 +114,9 @@ def sgx(
         version=int(quote_version.value),
     )
     data = None if runtime_data is None else read_input(runtime_data)
-    simulation.write("evidence", out, simulation.quote(enclave, data))
-    _finish(simulation, collateral_out, root_out, as_json=as_json)
+    evidence = simulation.quote(enclave, data)
+    written = simulation.write(evidence, out, collateral_out=collateral_out, root_out=root_out)
+    _answer(written, as_json=as_json)
 
 
 @app.command()
@@ -159,26 +159,22 @@ def openenclave(
         debug=debug,
     )
     data = None if runtime_data is None else read_input(runtime_data)
-    if envelope is Envelope.REPORT:
-        simulation.write("evidence", out, simulation.report(enclave, data))
-    else:
-        simulation.write("evidence", out, simulation.evidence(enclave, data or b""))
-    _finish(simulation, collateral_out, root_out, as_json=as_json)
+    evidence = (
+        simulation.report(enclave, data)
+        if envelope is Envelope.REPORT
+        else simulation.evidence(enclave, data or b"")
+    )
+    written = simulation.write(evidence, out, collateral_out=collateral_out, root_out=root_out)
+    _answer(written, as_json=as_json)
 
 
-def _finish(
-    simulation: Simulation, collateral_out: Path | None, root_out: Path | None, *, as_json: bool
-) -> None:
+def _answer(written: Mapping[str, str], *, as_json: bool) -> None:
     from assay.cli.render import WARNING, Answer, print_json
 
-    if collateral_out is not None:
-        simulation.write("collateral", collateral_out, simulation.collateral())
-    if root_out is not None:
-        simulation.write("root", root_out, simulation.root())
     if as_json:
-        print_json(dict(simulation.written))
+        print_json(dict(written))
         return
     answer = Answer()
-    for what, path in simulation.written.items():
+    for what, path in written.items():
         answer.fact(what, path)
     Answer(stderr=True).line(("simulated: it proves nothing about real hardware", WARNING))

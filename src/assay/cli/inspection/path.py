@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay.cli.input_file import read_input
+from assay.cli.collateral_path import BUNDLES
+from assay.cli.input_file import read_input, reading
 from assay.cli.inspection.content import Inspection, inspect_content, inspected_sets
 from assay.endorsements.stored import load_sets
 
@@ -18,7 +19,9 @@ def inspect_path(path: Path) -> Inspection:
         MalformedEvidenceError: The file is none of the kinds.
         TokenError: It looks like a token and is none.
     """
-    if path.is_dir():
+    with reading(path):
+        is_folder = path.is_dir()
+    if is_folder:
         gathered = [found.gathered for found in load_sets(path)]
         return inspected_sets("collateral", [(one.source, one.collateral) for one in gathered])
-    return inspect_content(read_input(path))
+    return inspect_content(read_input(path, larger=BUNDLES))

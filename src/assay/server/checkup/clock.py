@@ -14,6 +14,7 @@ import assay
 from assay.audit import parse_line
 from assay.errors import AuditError, SettingsError, StoreUnavailableError
 from assay.server.assembly import open_store
+from assay.server.presence import is_there
 from assay.server.settings import Settings
 
 _TOLERANCE: Final = timedelta(minutes=2)
@@ -32,7 +33,7 @@ def check_clock(settings: Settings, files: Iterable[Path], *, at: datetime) -> s
         SettingsError: Something was.
     """
     program = Path(assay.__file__)
-    instants = {str(path): _modified(path) for path in (program, *files) if path.exists()}
+    instants = {str(path): _modified(path) for path in (program, *files) if is_there(path)}
     recorded = _last_record(settings)
     if recorded is not None:
         instants["the newest audit record"] = recorded

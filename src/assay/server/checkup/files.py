@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from assay.errors import SettingsError
+from assay.server.presence import is_there
 from assay.server.settings import Settings
 from assay.server.settings_reader import SettingsReading
 from assay.service.checkup import CheckSkippedError, refuse_problems
@@ -48,7 +49,7 @@ def check_modes(files: tuple[GuardedFile, ...]) -> str:
     Raises:
         SettingsError: Somebody may; names the commands that end it.
     """
-    there = [file for file in files if file.path.exists()]
+    there = [file for file in files if is_there(file.path)]
     open_files = [file for file in there if file.path.stat().st_mode & file.forbidden]
     if open_files:
         commands = " && ".join(f"chmod {file.mode} {file.path}" for file in open_files)
@@ -74,7 +75,7 @@ def check_owner(settings: Settings, *, user: int) -> str:
         CheckSkippedError: There is no data yet.
     """
     folder = settings.data_dir
-    if not folder.exists():
+    if not is_there(folder):
         raise CheckSkippedError(
             f"there is no data directory {folder} yet; the first start makes it"
         )
@@ -102,7 +103,7 @@ def check_disk(settings: Settings) -> str:
     file = sqlite_file(settings.database_url())
     if file is None:
         raise CheckSkippedError("the database server has a disk of its own: look there")
-    if not file.parent.exists():
+    if not is_there(file.parent):
         raise CheckSkippedError(f"there is no folder {file.parent} yet")
     free = shutil.disk_usage(file.parent).free
     if free < _MIN_FREE_BYTES:

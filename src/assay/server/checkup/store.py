@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from assay.errors import SettingsError
 from assay.server.assembly import open_chest, open_store
+from assay.server.presence import is_there
 from assay.server.settings import Settings
 from assay.service.checkup import CheckResult
 from assay.service.store_check import KeyOpener, check_store
@@ -44,7 +45,7 @@ def key_opener(settings: Settings) -> Iterator[KeyOpener]:
 
 def _check_key_file(settings: Settings) -> None:
     file = settings.key_file()
-    if file is not None and not file.exists():
+    if file is not None and not is_there(file):
         # Opening would make one.
         raise SettingsError(
             f"there is no key-encryption key {file}; restore it from a backup, or name another in "

@@ -365,6 +365,16 @@ def test_a_file_that_is_missing_is_a_usage_error(run: Run, files: Files) -> None
     assert outcome.err == "assay: missing.bin: cannot be read: No such file or directory\n"
 
 
+def test_two_files_cannot_both_be_standard_input(run: Run, files: Files) -> None:
+    evidence = files.quote.read_bytes()
+
+    outcome = run("appraise", "-", "--policy", "-", *files.judged(), stdin=evidence)
+
+    assert outcome.exit_code == 2
+    assert "only one of the files may be -" in outcome.err
+    assert outcome.out == ""
+
+
 def test_claims_with_several_values_are_arrays(run: Run, tmp_path: Path) -> None:
     advisories = ("INTEL-SA-00001", "INTEL-SA-00002")
     platform = SimulatedPlatform.create(

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import uvicorn
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,6 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from assay.cli.input_file import MAX_INPUT_BYTES
+from assay.encoding import encode_json
+from assay.endorsements.bundle import BUNDLE_START, MAX_BUNDLE_SIZE
+from assay.endorsements.stored import write_stored
 from assay.simulator import SimulatedPlatform
 from assay.simulator.pcs import pcs_app
 from tests.conftest import AT
@@ -140,6 +146,51 @@ def test_the_right_set_is_chosen_from_several(run: Run, files: Files, tmp_path: 
         "appraisal.collateral.unavailable"
     )
     assert run("appraise", files.quote, *judged).json["verdict"] in {"permit", "invalid"}
+
+
+def test_a_bundle_of_any_size_that_is_exported_is_read(
+    run: Run, platform: SimulatedPlatform, tmp_path: Path
+) -> None:
+    large = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(MAX_INPUT_BYTES // 2))
+    profile = replace(
+        platform.pck_crl_profile(AT),
+        extensions=(x509.Extension(large.oid, critical=False, value=large),),
+    )
+    collateral = replace(
+        platform.collateral(AT), pck_crl=profile.sign(platform.pki.platform_ca.key)
+    )
+    source, bundle = tmp_path / "collateral.json", tmp_path / "out.assay-bundle"
+    source.write_text(json.dumps(write_stored(collateral)))
+
+    exported = run("collateral", "export", source, "--out", bundle)
+    imported = run("collateral", "import", bundle, "--into", tmp_path / "in", "--json")
+    inspected = run("inspect", bundle, "--json")
+
+    assert exported.exit_code == imported.exit_code == inspected.exit_code == 0
+    assert bundle.stat().st_size > MAX_INPUT_BYTES
+    (written,) = imported.json["written"]
+    assert Path(written).read_bytes() == encode_json(dict(write_stored(collateral)))
+    assert len(inspected.json["sets"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "most"),
+    [(b"", MAX_INPUT_BYTES), (BUNDLE_START, MAX_BUNDLE_SIZE)],
+    ids=["other files", "bundles"],
+)
+@pytest.mark.parametrize("command", [("inspect",), ("collateral", "import", "--into", "in")])
+def test_files_that_are_too_large_are_usage_errors(
+    run: Run, tmp_path: Path, command: tuple[str, ...], start: bytes, most: int
+) -> None:
+    file = tmp_path / "large"
+    with file.open("wb") as stream:
+        stream.write(start)
+        stream.truncate(most + 1)
+
+    outcome = run(*command, file)
+
+    assert outcome.exit_code == 2
+    assert f"expected at most {most} bytes, got more" in outcome.err
 
 
 def test_a_signed_bundle_is_checked_against_the_key(

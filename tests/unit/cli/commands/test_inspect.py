@@ -324,3 +324,10 @@ def test_a_log_that_does_not_parse_is_refused(run: Run, tmp_path: Path) -> None:
 
     assert outcome.exit_code == 4
     assert "log.event.data" in outcome.err
+
+
+def test_a_path_that_the_system_refuses_is_a_usage_error(run: Run, tmp_path: Path) -> None:
+    outcome = run("inspect", tmp_path / ("x" * 256))
+
+    assert outcome.exit_code == 2
+    assert "cannot be read: File name too long" in outcome.err

@@ -88,3 +88,12 @@ def test_a_text_that_is_no_policy_is_named(run: Run, write: Write) -> None:
 
     assert outcome.exit_code == 2
     assert "new.policy is not a policy" in outcome.err
+
+
+def test_a_path_that_the_system_refuses_is_a_usage_error(run: Run, write: Write) -> None:
+    write_inputs(write)
+
+    outcome = run("policy", "diff", "old.policy", "new.policy", "--claims-dir", "x" * 256)
+
+    assert outcome.exit_code == 2
+    assert "cannot be read: File name too long" in outcome.err

@@ -111,3 +111,10 @@ def test_a_template_that_cannot_be_is_a_matter_of_usage(
     assert outcome.exit_code == 2
     assert outcome.out == ""
     assert message in outcome.err
+
+
+def test_a_path_that_the_system_refuses_is_a_usage_error(run: Run) -> None:
+    outcome = run("policy", "new", "--template", "sgx-signer", "--out", f"{'x' * 256}.policy")
+
+    assert outcome.exit_code == 2
+    assert "cannot be written: File name too long" in outcome.err

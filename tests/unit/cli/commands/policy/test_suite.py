@@ -134,3 +134,15 @@ def test_junit_has_every_test_with_its_outcome(run: Run, write: Write) -> None:
         "policies/b.policy",
         "policies/c.policy",
     ]
+
+
+def test_a_path_that_the_system_refuses_is_a_usage_error(run: Run, write: Write) -> None:
+    write("policies/a.policy", GOOD)
+    write("policies/a.json", fixture())
+    # The policy that it would be of has a name that is too long.
+    write(f"policies/{'x' * 250}.json", fixture())
+
+    outcome = run("policy", "test", "policies")
+
+    assert outcome.exit_code == 2
+    assert ".policy: cannot be read: File name too long" in outcome.err
