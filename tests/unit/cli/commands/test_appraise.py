@@ -365,6 +365,12 @@ def test_a_file_that_is_missing_is_a_usage_error(run: Run, files: Files) -> None
     assert outcome.err == "assay: missing.bin: cannot be read: No such file or directory\n"
 
 
+def test_an_instant_long_ago_is_written_in_full(run: Run, files: Files) -> None:
+    report = run("appraise", files.quote, "--at", "0010-01-01T00:00:00Z", "--json").json
+
+    assert report["at"] == "0010-01-01T00:00:00Z"
+
+
 def test_claims_with_several_values_are_arrays(run: Run, tmp_path: Path) -> None:
     advisories = ("INTEL-SA-00001", "INTEL-SA-00002")
     platform = SimulatedPlatform.create(
