@@ -87,6 +87,24 @@ def decode_hex(text: str, field: str, *, size: int | None = None) -> bytes:
     return data
 
 
+def check_unicode(text: str, field: str) -> None:
+    """Check that UTF-8 can carry a text.
+
+    Python's texts can hold half of a surrogate pair, and those that come from the command line hold
+    the bytes so that are not UTF-8.
+
+    Raises:
+        EncodingError: With the place of the first.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EncodingError(
+            f"{field}: expected Unicode text, got a byte that is not UTF-8, or half of a surrogate "
+            f"pair, at character {error.start}"
+        ) from error
+
+
 def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> JsonValue:
     """Parse strict JSON (RFC 8259, and I-JSON's unique names of RFC 7493 section 2.3).
 

@@ -14,6 +14,7 @@ from assay.encoding import (
     MAX_JSON_DEPTH,
     EncodingError,
     JsonValue,
+    check_unicode,
     decode_base64,
     decode_base64url,
     decode_hex,
@@ -155,6 +156,17 @@ class TestHex:
             return
 
         assert data.hex() == text.lower()
+
+
+class TestUnicode:
+    def test_takes_every_text_that_utf_8_can_carry(self) -> None:
+        check_unicode("", "nonce")
+        check_unicode("é€😀\0", "nonce")
+
+    @pytest.mark.parametrize("text", ["ab\ud800", "ab\udcff", "ab\udfff\ud800"])
+    def test_refuses_half_of_a_surrogate_pair_by_its_place(self, text: str) -> None:
+        with pytest.raises(EncodingError, match=r"^nonce: expected Unicode text, .* character 2$"):
+            check_unicode(text, "nonce")
 
 
 class TestParseJson:

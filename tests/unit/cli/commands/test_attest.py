@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,18 @@ def test_a_refusal_is_one_sentence_with_its_code(
     assert outcome.err == (
         f"assay: the service refused with status {status} ({error['code']}): {error['message']}\n"
     )
+
+
+def test_a_nonce_of_other_bytes_than_utf_8_is_a_usage_error(
+    run: Run, files: Files, service: FakeService
+) -> None:
+    nonce = os.fsdecode(b"n\xff")
+
+    outcome = run("attest", files.quote, "--url", service.url, "--nonce", nonce)
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith("assay: nonce: expected Unicode text, got a byte that is not")
+    assert service.requests == []
 
 
 def test_a_token_that_is_not_the_services_own_is_refused(
