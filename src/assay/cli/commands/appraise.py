@@ -16,7 +16,6 @@ from assay.cli.options import (
     InitTimeDataOption,
     InitTimeDataTypeOption,
     JsonOption,
-    NonceOption,
     RuntimeDataOption,
     RuntimeDataTypeOption,
     TypeChoice,
@@ -61,7 +60,15 @@ def appraise(
     runtime_data_type: RuntimeDataTypeOption = DataTypeChoice.BINARY,
     init_time_data: InitTimeDataOption = None,
     init_time_data_type: InitTimeDataTypeOption = DataTypeChoice.BINARY,
-    nonce: NonceOption = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option(
+            "--nonce",
+            metavar="TEXT",
+            help="Checked as a service checks it, which puts it into the token; here it decides "
+            "nothing.",
+        ),
+    ] = None,
     root: Annotated[
         list[Path] | None,
         typer.Option(
@@ -80,7 +87,7 @@ def appraise(
     server decides. Without --accept-tcb every TCB status but Revoked is left to the policy, as
     debug enclaves are; a server accepts fewer unless it is told to.
     """
-    from assay.appraisal import AppraisalRequest, Verdict
+    from assay.appraisal import AppraisalRequest, Verdict, check_nonce
     from assay.cli.evidence_file import read_evidence_file
     from assay.cli.held_data import choose_type, read_held_data
     from assay.cli.instant import read_instant
@@ -93,6 +100,8 @@ def appraise(
     from assay.errors import MalformedEvidenceError
 
     instant = read_instant(at)
+    if nonce is not None:
+        check_nonce(nonce, "--nonce")
     try:
         evidence = read_evidence_file(file)
     except MalformedEvidenceError as error:

@@ -224,6 +224,20 @@ def test_runtime_data_may_become_an_object(run: Run, files: Files) -> None:
     assert "maa-ehd" not in outcome.json["claims"]
 
 
+@pytest.mark.parametrize(
+    ("nonce", "reason"),
+    [("n" * 1025, "at most 1024 characters"), ("\udcff", "Unicode text")],
+)
+def test_a_nonce_that_a_service_would_refuse_is_a_usage_error(
+    run: Run, files: Files, nonce: str, reason: str
+) -> None:
+    outcome = run("appraise", files.quote, *files.judged(), "--nonce", nonce)
+
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"assay: --nonce: expected {reason}")
+
+
 def test_init_time_data_is_held_against_the_configuration_id(run: Run, files: Files) -> None:
     outcome = run(
         "appraise", files.quote, *files.judged(), "--init-time-data", files.runtime_data, "--json"
