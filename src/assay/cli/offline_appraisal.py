@@ -99,13 +99,17 @@ def read_roots(files: Sequence[Path]) -> Anchors:
     """
     if not files:
         return intel_sgx_anchors()
+    return tuple(anchor for file in files for anchor in _read_root(file))
+
+
+def _read_root(file: Path) -> Anchors:
     try:
-        return read_anchors([_read_root(file) for file in files])
+        return read_anchors([_read_root_document(file)])
     except SettingsError as error:
-        raise RequestError(f"--root: {error.message}") from error
+        raise RequestError(f"--root: {file}: {error.message}") from error
 
 
-def _read_root(file: Path) -> bytes:
+def _read_root_document(file: Path) -> bytes:
     content = read_input(file)
     if not content.startswith(_DER_SEQUENCE):
         try:

@@ -317,7 +317,7 @@ def test_a_root_that_is_no_certificate_is_a_usage_error(run: Run, files: Files) 
         outcome = run("appraise", files.quote, *files.judged(), "--root", other)
 
         assert outcome.exit_code == 2
-        assert outcome.err.startswith("assay: --root: ")
+        assert outcome.err.startswith(f"assay: --root: {other}: ")
 
 
 @pytest.fixture(scope="module")
