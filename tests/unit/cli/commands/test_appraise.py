@@ -18,6 +18,10 @@ DENYING = (
     "version= 1.0;authorizationrules"
     '{[type=="x-ms-sgx-is-debuggable", value==true] => deny(); => permit();};'
 )
+UNSETTLED = (
+    'version=1.2;\nconfigurationrules{=> issueproperty(type="x-ms-sgx-tcbidentifier", value="new");};'
+    "authorizationrules{=> permit();};"
+)
 
 
 def test_good_evidence_is_permitted_and_explained(run: Run, files: Files) -> None:
@@ -140,8 +144,23 @@ def test_a_policy_that_is_none_is_a_usage_error_with_the_place(
 
     assert outcome.exit_code == 2
     assert outcome.out == ""
-    assert "line 2" in outcome.err
+    first, place, *_ = outcome.err.splitlines()
+    assert first == f"assay: --policy: {policy} is not a policy"
+    assert place.startswith("line 2, column ")
     assert "^" in outcome.err
+
+
+def test_a_policy_whose_settings_cannot_be_is_a_usage_error_with_its_file(
+    run: Run, files: Files, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.txt"
+    policy.write_text(UNSETTLED)
+
+    outcome = run("appraise", files.quote, *files.judged(), "--policy", policy)
+
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"assay: --policy: {policy}: line 2, column ")
 
 
 def test_tampered_evidence_is_invalid_with_its_finding(
