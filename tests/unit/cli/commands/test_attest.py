@@ -111,6 +111,32 @@ def test_a_nonce_of_other_bytes_than_utf_8_is_a_usage_error(
     assert service.requests == []
 
 
+@pytest.mark.parametrize("option", ["--runtime-data", "--init-time-data"])
+def test_data_that_should_be_json_is_a_usage_error_with_its_file(
+    run: Run, files: Files, service: FakeService, option: str
+) -> None:
+    data = (option, files.quote, f"{option}-type", "JSON")
+
+    outcome = run("attest", files.quote, "--url", service.url, *data)
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith(f"assay: {option}: {files.quote}: not valid JSON: ")
+    assert service.requests == []
+
+
+def test_an_empty_file_is_invalid_evidence(
+    run: Run, service: FakeService, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.bin"
+    path.touch()
+
+    outcome = run("attest", path, "--url", service.url)
+
+    assert outcome.exit_code == 4
+    assert outcome.err == f"assay: {path}: expected evidence, got an empty file\n"
+    assert service.requests == []
+
+
 def test_a_token_that_is_not_the_services_own_is_refused(
     run: Run, files: Files, service: FakeService
 ) -> None:
