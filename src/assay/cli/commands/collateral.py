@@ -63,8 +63,11 @@ def fetch(
         str | None, typer.Option("--fmspc", metavar="HEX", help="Of the platform, 6 bytes.")
     ] = None,
     ca: Annotated[
-        CaChoice, typer.Option("--ca", help="Of the platform's certificate, with --fmspc.")
-    ] = CaChoice.PLATFORM,
+        CaChoice | None,
+        typer.Option(
+            "--ca", help="Of the platform's certificate, with --fmspc; platform is meant without."
+        ),
+    ] = None,
     ca_file: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +81,7 @@ def fetch(
     """Fetch collateral for a platform from a service."""
     from assay.cli.collateral_fetch import choose_platform, fetch_collateral
 
-    platform = choose_platform(file, fmspc, ca.value)
+    platform = choose_platform(file, fmspc, None if ca is None else ca.value)
     _keep(
         fetch_collateral(platform, source=source, evaluation=evaluation, ca_file=ca_file),
         platform,
