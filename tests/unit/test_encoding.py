@@ -256,6 +256,27 @@ class TestParseJson:
         with pytest.raises(EncodingError, match="body: expected unique names, got 'a' twice"):
             parse_json(data, "body")
 
+    @pytest.mark.parametrize(
+        ("data", "place"),
+        [
+            (b'{"a":"\\ud800"}', "half of a surrogate pair (byte 6)"),
+            (b'{"\\uD800":1}', "half of a surrogate pair (byte 2)"),
+            (b'{"a\\n":"\\ud83d\\ude00\\uDBFF"}', "half of a surrogate pair (byte 20)"),
+            (b'{"a":"\\\\ud800', "Input data was truncated"),
+            (b'{"a":"\\ud800', "Input data was truncated"),
+            (b'{"a":"\\ud83d\\ude0', "Input data was truncated"),
+            (b'{"a":"abc', "Input data was truncated"),
+            (b'{"a":"\xff"}', "expected UTF-8, got 0xff (byte 6)"),
+            ('{"é":"é'.encode() + b'\xc3"}', "expected UTF-8, got 0xc3 (byte 9)"),
+            (b'{"a":"\\n\xed\xa0\x80"}', "expected UTF-8, got 0xed (byte 8)"),
+        ],
+    )
+    def test_says_what_is_wrong_with_a_text_and_where(self, data: bytes, place: str) -> None:
+        with pytest.raises(EncodingError) as caught:
+            parse_json(data, "body")
+
+        assert caught.value.message == f"body: not valid JSON: {place}"
+
     def test_shows_no_more_than_the_start_of_a_name_that_comes_twice(self) -> None:
         name = b'"' + b"n" * 100_000 + b'"'
 
