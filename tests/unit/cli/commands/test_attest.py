@@ -124,9 +124,7 @@ def test_data_that_should_be_json_is_a_usage_error_with_its_file(
     assert service.requests == []
 
 
-def test_an_empty_file_is_invalid_evidence(
-    run: Run, service: FakeService, tmp_path: Path
-) -> None:
+def test_an_empty_file_is_invalid_evidence(run: Run, service: FakeService, tmp_path: Path) -> None:
     path = tmp_path / "empty.bin"
     path.touch()
 
