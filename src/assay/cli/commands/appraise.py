@@ -21,6 +21,7 @@ from assay.cli.options import (
     TypeChoice,
     TypeOption,
 )
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.appraisal import AppraisalResult
@@ -45,6 +46,7 @@ def appraise(
             metavar="PATH",
             envvar="ASSAY_COLLATERAL",
             help="Collateral: a file, or a directory of documents or of files.",
+            parser=given_path,
         ),
     ] = None,
     at: AtOption = None,
@@ -54,6 +56,7 @@ def appraise(
             "--policy",
             metavar="FILE",
             help="Policy as UTF-8 text. Without it: the default policy of the evidence's kind.",
+            parser=given_path,
         ),
     ] = None,
     runtime_data: RuntimeDataOption = None,
@@ -76,6 +79,7 @@ def appraise(
             metavar="FILE",
             help="Root certificate (PEM or DER) to trust; may be repeated. Where it is given, "
             "exactly the given roots are trusted and Intel's is not.",
+            parser=given_path,
         ),
     ] = None,
     accept_tcb: AcceptTcbOption = None,
@@ -124,9 +128,7 @@ def appraise(
             evidence_type=kind,
             evidence=evidence.data,
             runtime_data=read_held_data(runtime_data, runtime_data_type),
-            init_time_data=read_held_data(
-                init_time_data, init_time_data_type, "--init-time-data"
-            ),
+            init_time_data=read_held_data(init_time_data, init_time_data_type, "--init-time-data"),
             nonce=nonce,
         )
     )

@@ -20,6 +20,7 @@ from assay.cli.options import (
     TypeChoice,
     TypeOption,
 )
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.client import AttestationResponse, AttestationResult
@@ -46,6 +47,7 @@ def attest(
             "--draft-policy",
             metavar="FILE",
             help="Try this policy instead of the instance's own; the token is not signed then.",
+            parser=given_path,
         ),
     ] = None,
     as_json: JsonOption = False,
