@@ -111,6 +111,13 @@ def test_a_nonce_of_other_bytes_than_utf_8_is_a_usage_error(
     assert service.requests == []
 
 
+def test_an_address_of_other_bytes_than_utf_8_is_a_usage_error(run: Run, files: Files) -> None:
+    outcome = run("attest", files.quote, "--url", os.fsdecode(b"http://127.0.0.1:1/\xff"))
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith("assay: URL: expected Unicode text, got a byte that is not")
+
+
 @pytest.mark.parametrize("option", ["--runtime-data", "--init-time-data"])
 def test_data_that_should_be_json_is_a_usage_error_with_its_file(
     run: Run, files: Files, service: FakeService, option: str
