@@ -35,6 +35,15 @@ _TO_URL_SAFE: Final = bytes.maketrans(b"+/", _URL_SAFE)
 # take quadratic time.
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
+_TRUNCATED: Final = "Input data was truncated"
+# At the very end of the text, half of a surrogate pair may be half of what was to come.
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|"
+    rb"(?P<half>u[dD][89abAB][0-9a-fA-F]{2})(?!\\?u?[0-9a-fA-F]{0,3}\Z)|.)",
+    re.DOTALL,
+)
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
+
 
 class EncodingError(AssayError):
     """The text is not of the encoding it should be. Callers turn it into their family."""
@@ -87,6 +96,24 @@ def decode_hex(text: str, field: str, *, size: int | None = None) -> bytes:
     return data
 
 
+def check_unicode(text: str, field: str) -> None:
+    """Check that UTF-8 can carry a text.
+
+    Python's texts can hold half of a surrogate pair, and those that come from the command line hold
+    the bytes so that are not UTF-8.
+
+    Raises:
+        EncodingError: With the place of the first.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EncodingError(
+            f"{field}: expected Unicode text, got a byte that is not UTF-8, or half of a surrogate "
+            f"pair, at character {error.start}"
+        ) from error
+
+
 def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> JsonValue:
     """Parse strict JSON (RFC 8259, and I-JSON's unique names of RFC 7493 section 2.3).
 
@@ -105,8 +132,10 @@ def parse_json(data: bytes, what: str, *, max_depth: int = MAX_JSON_DEPTH) -> Js
         others = data.count(b":") - members
         if others and others != data.count(b"://"):
             _check_unique(data, what)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EncodingError(f"{what}: not valid JSON: {error}") from error
+    except msgspec.DecodeError as error:
+        raise EncodingError(f"{what}: not valid JSON: {_malformation(data, error)}") from error
+    except UnicodeDecodeError as error:
+        raise _not_utf8(data, what) from error
     except RecursionError as error:
         # So may a value be that was dropped, for a name that came twice.
         raise _too_deep(data, what, max_depth) from error
@@ -207,6 +236,27 @@ def _check_integer(value: JsonValue, what: str) -> None:
         raise EncodingError(
             f"{what}: expected integers of at most {_MAX_INTEGER_DIGITS} digits, got more"
         )
+
+
+def _malformation(data: bytes, error: msgspec.DecodeError) -> str:
+    """What the decoder says, but where half of a surrogate pair is near the end of the document.
+
+    There it misses the other half, and takes the document for a part of one.
+    """
+    if str(error) == _TRUNCATED:
+        for escape in _ESCAPE.finditer(data):
+            if escape["half"]:
+                return f"half of a surrogate pair (byte {escape.start()})"
+    return str(error)
+
+
+def _not_utf8(data: bytes, what: str) -> EncodingError:
+    """The error for a string that is not UTF-8: the decoder knows the place in the string alone."""
+    before, *_ = _NOT_UTF8.split(data.decode("utf-8", "surrogateescape"), maxsplit=1)
+    position = len(before.encode("utf-8"))
+    return EncodingError(
+        f"{what}: not valid JSON: expected UTF-8, got {data[position]:#04x} (byte {position})"
+    )
 
 
 def _too_deep(data: bytes, what: str, max_depth: int) -> EncodingError:

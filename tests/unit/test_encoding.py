@@ -14,6 +14,7 @@ from assay.encoding import (
     MAX_JSON_DEPTH,
     EncodingError,
     JsonValue,
+    check_unicode,
     decode_base64,
     decode_base64url,
     decode_hex,
@@ -157,6 +158,17 @@ class TestHex:
         assert data.hex() == text.lower()
 
 
+class TestUnicode:
+    def test_takes_every_text_that_utf_8_can_carry(self) -> None:
+        check_unicode("", "nonce")
+        check_unicode("é€😀\0", "nonce")
+
+    @pytest.mark.parametrize("text", ["ab\ud800", "ab\udfff\ud800"])
+    def test_refuses_half_of_a_surrogate_pair_by_its_place(self, text: str) -> None:
+        with pytest.raises(EncodingError, match=r"^nonce: expected Unicode text, .* character 2$"):
+            check_unicode(text, "nonce")
+
+
 class TestParseJson:
     @pytest.mark.parametrize(
         ("data", "value"),
@@ -243,6 +255,27 @@ class TestParseJson:
     def test_refuses_a_name_that_comes_twice(self, data: bytes) -> None:
         with pytest.raises(EncodingError, match="body: expected unique names, got 'a' twice"):
             parse_json(data, "body")
+
+    @pytest.mark.parametrize(
+        ("data", "place"),
+        [
+            (b'{"a":"\\ud800"}', "half of a surrogate pair (byte 6)"),
+            (b'{"\\uD800":1}', "half of a surrogate pair (byte 2)"),
+            (b'{"a\\n":"\\ud83d\\ude00\\uDBFF"}', "half of a surrogate pair (byte 20)"),
+            (b'{"a":"\\\\ud800', "Input data was truncated"),
+            (b'{"a":"\\ud800', "Input data was truncated"),
+            (b'{"a":"\\ud83d\\ude0', "Input data was truncated"),
+            (b'{"a":"abc', "Input data was truncated"),
+            (b'{"a":"\xff"}', "expected UTF-8, got 0xff (byte 6)"),
+            ('{"é":"é'.encode() + b'\xc3"}', "expected UTF-8, got 0xc3 (byte 9)"),
+            (b'{"a":"\\n\xed\xa0\x80"}', "expected UTF-8, got 0xed (byte 8)"),
+        ],
+    )
+    def test_says_what_is_wrong_with_a_text_and_where(self, data: bytes, place: str) -> None:
+        with pytest.raises(EncodingError) as caught:
+            parse_json(data, "body")
+
+        assert caught.value.message == f"body: not valid JSON: {place}"
 
     def test_shows_no_more_than_the_start_of_a_name_that_comes_twice(self) -> None:
         name = b'"' + b"n" * 100_000 + b'"'

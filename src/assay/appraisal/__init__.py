@@ -1,6 +1,7 @@
 """The whole of one verification as a pure function: `appraise`."""
 
 from assay.appraisal.bindings import HeldData, HeldDataType
+from assay.appraisal.nonce import check_nonce
 from assay.appraisal.pipeline import (
     AppraisalContext,
     ParsedRequest,
@@ -37,6 +38,7 @@ __all__ = [
     "appraise",
     "appraise_parsed",
     "baseline",
+    "check_nonce",
     "parse_request",
     "unverified_result",
 ]

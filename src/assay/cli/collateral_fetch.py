@@ -24,8 +24,13 @@ _PCEID: Final = bytes(2)
 """Of every platform so far; no service asks for it."""
 
 
-def choose_platform(file: Path | None, fmspc: str | None, ca: str) -> DcapPlatform:
+def choose_platform(file: Path | None, fmspc: str | None, ca: str | None) -> DcapPlatform:
     """The platform that evidence names, or the one that the options describe.
+
+    Args:
+        file: The evidence.
+        fmspc: Of the platform, in hexadecimal.
+        ca: Its authority, beside `fmspc`; the one for platforms if `None`.
 
     Raises:
         RequestError: Neither or both are given, or the file cannot be read.
@@ -36,6 +41,8 @@ def choose_platform(file: Path | None, fmspc: str | None, ca: str) -> DcapPlatfo
     if (file is None) == (fmspc is None):
         raise RequestError("expected either evidence or --fmspc, to know which platform it is for")
     if file is not None:
+        if ca is not None:
+            raise RequestError("expected --ca only with --fmspc: evidence names its own authority")
         evidence = read_evidence_file(file)
         fmt = FORMATS[evidence.attestation_type]
         return fmt.platform(fmt.parse(evidence.data))
@@ -43,7 +50,7 @@ def choose_platform(file: Path | None, fmspc: str | None, ca: str) -> DcapPlatfo
         tee=Tee.SGX,
         fmspc=decode_hex(fmspc or "", "--fmspc", size=_FMSPC_SIZE),
         pceid=_PCEID,
-        ca=PckCa(ca),
+        ca=PckCa.PLATFORM if ca is None else PckCa(ca),
     )
 
 

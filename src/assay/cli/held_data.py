@@ -8,19 +8,27 @@ from assay.appraisal import HeldData, HeldDataType
 from assay.cli.input_file import read_input
 from assay.cli.options import DataTypeChoice, TypeChoice
 from assay.client import AttestationData, AttestationDataType
+from assay.encoding import EncodingError, parse_json_object
+from assay.errors import RequestError
 from assay.evidence.format import AttestationType
 
 
-def read_held_data(file: Path | None, data_type: DataTypeChoice) -> HeldData | None:
-    """Data sent beside evidence, from a file.
+def read_held_data(
+    file: Path | None, data_type: DataTypeChoice, option: str = "--runtime-data"
+) -> HeldData | None:
+    """Data sent beside evidence, from the file that `option` names.
 
     Raises:
-        RequestError: The file cannot be read.
+        RequestError: The file cannot be read, or is no JSON object and should be.
     """
-    return None if file is None else HeldData(read_input(file), HeldDataType(data_type.value))
+    if file is None:
+        return None
+    return HeldData(_read(file, data_type, option), HeldDataType(data_type.value))
 
 
-def read_attestation_data(file: Path | None, data_type: DataTypeChoice) -> AttestationData | None:
+def read_attestation_data(
+    file: Path | None, data_type: DataTypeChoice, option: str = "--runtime-data"
+) -> AttestationData | None:
     """The same as the client sends it.
 
     Raises:
@@ -28,7 +36,19 @@ def read_attestation_data(file: Path | None, data_type: DataTypeChoice) -> Attes
     """
     if file is None:
         return None
-    return AttestationData(read_input(file), AttestationDataType(data_type.value))
+    return AttestationData(_read(file, data_type, option), AttestationDataType(data_type.value))
+
+
+def _read(file: Path, data_type: DataTypeChoice, option: str) -> bytes:
+    data = read_input(file)
+    if data_type is DataTypeChoice.JSON:
+        try:
+            parse_json_object(data, f"{option}: {file}")
+        except EncodingError as error:
+            raise RequestError(
+                f"{error.message}; send the data as Binary, or make it strict JSON"
+            ) from error
+    return data
 
 
 def choose_type(choice: TypeChoice, by_content: AttestationType) -> AttestationType:

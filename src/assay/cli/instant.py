@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from assay import clock
@@ -11,13 +11,16 @@ from assay.errors import RequestError
 
 _UNIX: Final = re.compile(r"[0-9]{1,11}")
 _RFC3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:)([0-9]{2})((?:\.[0-9]+)?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2}))"
 )
+_LEAP_SECOND: Final = "60"
 
 
 def read_instant(text: str | None, option: str = "--at") -> datetime:
-    """The instant that `text` names, in UTC; the present one for `None`.
+    """The instant that `text` names, in UTC, to the microsecond; the present one for `None`.
+
+    A leap second is taken as the second after it.
 
     Raises:
         RequestError: Neither RFC 3339 nor seconds since 1970.
@@ -36,9 +39,22 @@ def read_instant(text: str | None, option: str = "--at") -> datetime:
 def _parse(text: str) -> datetime | None:
     if _UNIX.fullmatch(text):
         return datetime.fromtimestamp(int(text), UTC)
-    if not _RFC3339.fullmatch(text):
+    match = _RFC3339.fullmatch(text.upper())
+    if match is None:
         return None
+    start, second, end = match.groups()
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        if second != _LEAP_SECOND:
+            return datetime.fromisoformat(start + second + end).astimezone(UTC)
+        return _after_leap_second(datetime.fromisoformat(f"{start}59{end}").astimezone(UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def _after_leap_second(before: datetime) -> datetime | None:
+    """The second after the leap second that follows `before`, if one can.
+
+    Source: RFC 3339 section 5.7: leap seconds come at the end of a day in UTC. POSIX time has none.
+    """
+    moment = before + timedelta(seconds=1)
+    return moment if (moment.hour, moment.minute) == (0, 0) else None

@@ -27,13 +27,20 @@ from assay.errors import (
     CollateralUnavailableError,
     Finding,
     MalformedEvidenceError,
+    PolicyError,
     RequestError,
     SettingsError,
     UntrustedEvidenceError,
 )
 from assay.evidence.dcap.memory import DcapMemory
 from assay.evidence.format import AttestationType
-from assay.policy import CompiledPolicy, compile_policy, default_policy
+from assay.policy import (
+    CompiledPolicy,
+    PolicyEvaluationError,
+    PolicySyntaxError,
+    compile_policy,
+    default_policy,
+)
 
 EVERY_TCB: Final = frozenset(TcbStatus)
 """Every status is left to the policy; a revoked TCB never reaches it."""
@@ -99,13 +106,17 @@ def read_roots(files: Sequence[Path]) -> Anchors:
     """
     if not files:
         return intel_sgx_anchors()
+    return tuple(anchor for file in files for anchor in _read_root(file))
+
+
+def _read_root(file: Path) -> Anchors:
     try:
-        return read_anchors([_read_root(file) for file in files])
+        return read_anchors([_read_root_document(file)])
     except SettingsError as error:
-        raise RequestError(f"--root: {error.message}") from error
+        raise RequestError(f"--root: {file}: {error.message}") from error
 
 
-def _read_root(file: Path) -> bytes:
+def _read_root_document(file: Path) -> bytes:
     content = read_input(file)
     if not content.startswith(_DER_SEQUENCE):
         try:
@@ -125,10 +136,17 @@ def read_policy(file: Path | None, evidence_type: AttestationType) -> CompiledPo
         RequestError: The file cannot be read.
         PolicyError: It is not a policy, or a configuration rule fails.
     """
-    text = default_policy(evidence_type.value) if file is None else read_text(file)
-    assert text is not None  # noqa: S101  every kind of evidence that is supported has a default
-    policy = compile_policy(text)
-    policy.configuration()
+    if file is None:
+        text = default_policy(evidence_type.value)
+        assert text is not None  # noqa: S101  every kind that is supported has a default
+        return compile_policy(text)
+    try:
+        policy = compile_policy(read_text(file))
+        policy.configuration()
+    except PolicySyntaxError as error:
+        raise PolicyError(f"--policy: {file} is not a policy\n{error}") from error
+    except PolicyEvaluationError as error:
+        raise PolicyError(f"--policy: {file}: {error.message}") from error
     return policy
 
 

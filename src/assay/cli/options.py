@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from assay.cli.path_argument import given_path
+
 
 class TypeChoice(StrEnum):
     """The kinds of evidence, and the choice by its first bytes."""
@@ -44,7 +46,9 @@ class DataTypeChoice(StrEnum):
 EvidenceArgument: TypeAlias = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="Evidence: its bytes, or hexadecimal, base64 or base64url text."
+        metavar="FILE",
+        help="Evidence: its bytes, or hexadecimal, base64 or base64url text.",
+        parser=given_path,
     ),
 ]
 JsonOption: TypeAlias = Annotated[
@@ -55,10 +59,10 @@ TypeOption: TypeAlias = Annotated[
     typer.Option("--type", help="Kind of evidence; auto decides by its first bytes."),
 ]
 PolicyArgument: TypeAlias = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The policy, as UTF-8 text.")
+    Path, typer.Argument(metavar="FILE", help="The policy, as UTF-8 text.", parser=given_path)
 ]
 PoliciesArgument: TypeAlias = Annotated[
-    list[Path], typer.Argument(metavar="FILE", help="Policies, as UTF-8 text.")
+    list[Path], typer.Argument(metavar="FILE", help="Policies, as UTF-8 text.", parser=given_path)
 ]
 PolicyTypeOption: TypeAlias = Annotated[
     PolicyTypeChoice,
@@ -70,6 +74,7 @@ ClaimsOption: TypeAlias = Annotated[
         "--claims",
         metavar="FILE",
         help="Incoming claims as a JSON object: a member for each claim type.",
+        parser=given_path,
     ),
 ]
 AtOption: TypeAlias = Annotated[
@@ -81,7 +86,10 @@ AtOption: TypeAlias = Annotated[
 RuntimeDataOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--runtime-data", metavar="FILE", help="Data whose SHA-256 begins the report data."
+        "--runtime-data",
+        metavar="FILE",
+        help="Data whose SHA-256 begins the report data.",
+        parser=given_path,
     ),
 ]
 RuntimeDataTypeOption: TypeAlias = Annotated[
@@ -90,7 +98,10 @@ RuntimeDataTypeOption: TypeAlias = Annotated[
 InitTimeDataOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--init-time-data", metavar="FILE", help="Data whose SHA-256 is the configuration id."
+        "--init-time-data",
+        metavar="FILE",
+        help="Data whose SHA-256 is the configuration id.",
+        parser=given_path,
     ),
 ]
 InitTimeDataTypeOption: TypeAlias = Annotated[
@@ -120,5 +131,10 @@ TypeArgument: TypeAlias = Annotated[
 ]
 ServiceSettingsOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--settings", metavar="FILE", help="The service's settings, as `assay serve`."),
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        help="The service's settings, as `assay serve`.",
+        parser=given_path,
+    ),
 ]

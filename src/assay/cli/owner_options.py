@@ -7,10 +7,15 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from assay.cli.path_argument import given_path
+
 KeyOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--key", metavar="FILE", help="Sign with this private key, in PEM and not encrypted."
+        "--key",
+        metavar="FILE",
+        help="Sign with this private key, in PEM and not encrypted.",
+        parser=given_path,
     ),
 ]
 CertificateOption: TypeAlias = Annotated[
@@ -19,6 +24,7 @@ CertificateOption: TypeAlias = Annotated[
         "--certificate",
         metavar="FILE",
         help="The key's certificate, in PEM or DER; what issued it may follow.",
+        parser=given_path,
     ),
 ]
 JwsOption: TypeAlias = Annotated[

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from assay.cli.input_file import read_input
 from assay.encoding import JsonValue, encode_base64url, encode_json
-from assay.errors import RequestError
+from assay.errors import RequestError, TokenError
 from assay.token import KeySet, UnverifiedToken, parse_key_set
 from assay.x509.chain import PARSE_ERRORS
 
@@ -22,10 +22,14 @@ def read_key_set(file: Path) -> KeySet:
     """The keys of a JWKS file.
 
     Raises:
-        RequestError: The file cannot be read.
-        TokenError: It holds no key set.
+        RequestError: The file cannot be read, or holds no key set.
     """
-    return parse_key_set(read_input(file))
+    document = read_input(file)
+    try:
+        return parse_key_set(document)
+    except TokenError as error:
+        # It is the user's file that is wrong, not the token.
+        raise RequestError(f"--jwks: {file}: {error.message}") from error
 
 
 def read_pem_key(file: Path, token: UnverifiedToken) -> KeySet:

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias, final
 from assay.client.attestation_data import AttestationData
 from assay.client.attestation_type import AttestationType
 from assay.client.call import Call, post_json
+from assay.client.text import unicode_text
 from assay.encoding import (
     EncodingError,
     JsonValue,
@@ -72,7 +73,11 @@ class HeldAlong:
     nonce: str | None = None
 
     def members(self) -> dict[str, JsonValue]:
-        """The members of a request, without those that are not set."""
+        """The members of a request, without those that are not set.
+
+        Raises:
+            RequestError: A text is not Unicode.
+        """
         found: dict[str, JsonValue] = {}
         for name, data in (
             ("runtimeData", self.runtime_data),
@@ -82,9 +87,9 @@ class HeldAlong:
                 held = AttestationData(data) if isinstance(data, bytes) else data
                 found[name] = held.to_wire()
         if self.draft_policy is not None:
-            found["draftPolicyForAttestation"] = self.draft_policy
+            found["draftPolicyForAttestation"] = unicode_text(self.draft_policy, "draft policy")
         if self.nonce is not None:
-            found["nonce"] = self.nonce
+            found["nonce"] = unicode_text(self.nonce, "nonce")
         return found
 
 
@@ -98,6 +103,9 @@ def attest_evidence(
         evidence: A quote; for SEV-SNP its JSON document.
         along: What goes with it.
         version: Of the API, where the caller wants a certain one.
+
+    Raises:
+        RequestError: A text is not Unicode.
     """
     member = "quote" if kind in {AttestationType.SGX_ENCLAVE, AttestationType.TDX_VM} else "report"
     return _attest(kind, {member: encode_base64url(evidence), **along.members()}, version)
@@ -118,7 +126,7 @@ def attest_azure_guest(
     """The call that sends what Azure's guest agent gathers.
 
     Raises:
-        RequestError: It is not a JSON object.
+        RequestError: It is not a JSON object, or the policy is not Unicode.
     """
     members = {"attestationInfo": _document(information, "attestation information")}
     along = HeldAlong(draft_policy=draft_policy)
@@ -136,7 +144,7 @@ def _attest(kind: AttestationType, body: Mapping[str, JsonValue], version: str |
 
 
 def _document(text: bytes | str, what: str) -> str:
-    data = text.encode("utf-8") if isinstance(text, str) else text
+    data = unicode_text(text, what).encode("utf-8") if isinstance(text, str) else text
     try:
         parse_json_object(data, what)
     except EncodingError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import final
 
+from assay.client.text import unicode_text
 from assay.encoding import EncodingError, JsonValue, encode_base64url, parse_json_object
 from assay.errors import RequestError
 
@@ -47,8 +48,9 @@ class AttestationData:
         Raises:
             RequestError: It is not a JSON object.
         """
-        data = text.encode("utf-8") if isinstance(text, str) else text
-        return cls(data, AttestationDataType.JSON)
+        if isinstance(text, str):
+            text = unicode_text(text, "data of type JSON").encode("utf-8")
+        return cls(text, AttestationDataType.JSON)
 
     def to_wire(self) -> dict[str, JsonValue]:
         """The member of a request."""

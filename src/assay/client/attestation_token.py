@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, final
 
 from assay.client.errors import TokenValidationError
+from assay.client.text import unicode_text
 from assay.encoding import (
     EncodingError,
     JsonValue,
@@ -107,11 +108,12 @@ class AttestationToken:
         """What `set_policy` sends for the text of a policy.
 
         Raises:
-            RequestError: The key is of a kind that cannot sign.
+            RequestError: The key is of a kind that cannot sign, or the text is not Unicode.
         """
         from assay.token import policy_payload
 
-        return cls.create(policy_payload(policy), signing_key=signing_key)
+        payload = policy_payload(unicode_text(policy, "policy"))
+        return cls.create(payload, signing_key=signing_key)
 
     @classmethod
     def for_certificate(
@@ -196,13 +198,24 @@ class AttestationToken:
 
 
 def _payload(body: Mapping[str, JsonValue] | bytes | None) -> bytes:
-    payload = body if isinstance(body, bytes) else b"" if body is None else encode_json(dict(body))
     try:
+        payload = _encoded(body)
         if payload:
             parse_json_object(payload, "the body of a token")
     except EncodingError as error:
         raise RequestError(error.message) from error
     return payload
+
+
+def _encoded(body: Mapping[str, JsonValue] | bytes | None) -> bytes:
+    if body is None or isinstance(body, bytes):
+        return body or b""
+    try:
+        return encode_json(dict(body))
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            "the body of a token: expected Unicode texts, got half of a surrogate pair"
+        ) from error
 
 
 def _text(members: Mapping[str, JsonValue], name: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, final
 from urllib.parse import SplitResult, urlsplit
 
+from assay.client.text import unicode_text
 from assay.errors import RequestError
 
 THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -25,8 +26,9 @@ class Endpoint:
 
         Raises:
             RequestError: Not an `http` or `https` URL of a host, or one with a query, a fragment,
-                a user or a password.
+                a user or a password; or it is not Unicode.
         """
+        unicode_text(url, "URL")
         parts = _split(url)
         if parts is None or "@" in parts.netloc or parts.query or parts.fragment:
             # Not the URL itself: somebody may have put a password into it.

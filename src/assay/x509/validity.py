@@ -100,4 +100,5 @@ def certificate_validity(certificate: x509.Certificate, *, check: str, label: st
 
 def rfc3339(seconds: int) -> str:
     """Unix seconds as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not `strftime`: its `%Y` writes the year 10 with two digits.
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -90,6 +90,18 @@ def test_bytes_are_binary_data(clients: Clients, service: FakeService) -> None:
     assert result.runtime_claims is None
 
 
+@pytest.mark.parametrize("name", ["nonce", "draft_policy"])
+def test_texts_that_are_not_unicode_are_not_sent(
+    clients: Clients, service: FakeService, name: str
+) -> None:
+    client = _client(clients, service)
+
+    with pytest.raises(RequestError, match=f"{name.replace('_', ' ')}: .* at character 1"):
+        client.attest_sgx_enclave(b"q", **{name: "a\udcff"})
+
+    assert service.requests == []
+
+
 def test_members_that_are_not_given_are_not_sent(clients: Clients, service: FakeService) -> None:
     _client(clients, service).attest_open_enclave(b"r")
 
@@ -181,9 +193,14 @@ def test_an_azure_guest_opens_its_token(clients: Clients, service: FakeService) 
 
 
 @pytest.mark.parametrize("method", ["attest_tpm", "attest_azure_guest"])
-def test_messages_must_be_json_objects(clients: Clients, service: FakeService, method: str) -> None:
-    with pytest.raises(RequestError, match="JSON"):
-        getattr(_client(clients, service), method)("[]")
+@pytest.mark.parametrize(
+    ("message", "reason"), [("[]", "JSON"), ('{"a": "\ud800"}', "expected Unicode text")]
+)
+def test_messages_must_be_json_objects(
+    clients: Clients, service: FakeService, method: str, message: str, reason: str
+) -> None:
+    with pytest.raises(RequestError, match=reason):
+        getattr(_client(clients, service), method)(message)
 
     assert service.requests == []
 

@@ -13,7 +13,7 @@ def test_json_is_sent_as_it_is_written() -> None:
     assert AttestationData.json(data.data) == data
 
 
-@pytest.mark.parametrize("text", ["", "[]", "1", '{"a":1,"a":2}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", "1", '{"a":1,"a":2}', "{", '{"a":"\ud800"}'])
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="data of type JSON"):
         AttestationData.json(text)

@@ -52,6 +52,13 @@ def test_an_unsecured_token_is_what_the_service_takes() -> None:
     assert token.claims == {"a": 1}
 
 
+def test_a_token_has_unicode_texts_alone() -> None:
+    with pytest.raises(RequestError, match="the body of a token: expected Unicode"):
+        AttestationToken.create({"a": "\ud800"})
+    with pytest.raises(RequestError, match="policy: expected Unicode"):
+        AttestationToken.for_policy("version= 1.0; // \udcff")
+
+
 def test_an_empty_token_is_the_one_of_resets() -> None:
     token = AttestationToken.create()
 

@@ -75,6 +75,7 @@ def test_tokens_may_stay_on_this_machine(clients: Clients, url: str) -> None:
         "https://user:pass@x",  # gitleaks:allow
         "https://[x",
         "https://x:99999",
+        "https://x/\udcff",
         "x",
     ],
 )

@@ -133,3 +133,7 @@ def test_seconds_are_written_in_utc() -> None:
     assert rfc3339(int(datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC).timestamp())) == (
         "2024-02-29T23:59:59Z"
     )
+
+
+def test_years_have_four_digits() -> None:
+    assert rfc3339(int(datetime(10, 1, 1, tzinfo=UTC).timestamp())) == "0010-01-01T00:00:00Z"

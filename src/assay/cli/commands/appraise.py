@@ -16,12 +16,12 @@ from assay.cli.options import (
     InitTimeDataOption,
     InitTimeDataTypeOption,
     JsonOption,
-    NonceOption,
     RuntimeDataOption,
     RuntimeDataTypeOption,
     TypeChoice,
     TypeOption,
 )
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.appraisal import AppraisalResult
@@ -46,6 +46,7 @@ def appraise(
             metavar="PATH",
             envvar="ASSAY_COLLATERAL",
             help="Collateral: a file, or a directory of documents or of files.",
+            parser=given_path,
         ),
     ] = None,
     at: AtOption = None,
@@ -55,13 +56,22 @@ def appraise(
             "--policy",
             metavar="FILE",
             help="Policy as UTF-8 text. Without it: the default policy of the evidence's kind.",
+            parser=given_path,
         ),
     ] = None,
     runtime_data: RuntimeDataOption = None,
     runtime_data_type: RuntimeDataTypeOption = DataTypeChoice.BINARY,
     init_time_data: InitTimeDataOption = None,
     init_time_data_type: InitTimeDataTypeOption = DataTypeChoice.BINARY,
-    nonce: NonceOption = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option(
+            "--nonce",
+            metavar="TEXT",
+            help="Checked as a service checks it, which puts it into the token; here it decides "
+            "nothing.",
+        ),
+    ] = None,
     root: Annotated[
         list[Path] | None,
         typer.Option(
@@ -69,6 +79,7 @@ def appraise(
             metavar="FILE",
             help="Root certificate (PEM or DER) to trust; may be repeated. Where it is given, "
             "exactly the given roots are trusted and Intel's is not.",
+            parser=given_path,
         ),
     ] = None,
     accept_tcb: AcceptTcbOption = None,
@@ -80,7 +91,7 @@ def appraise(
     server decides. Without --accept-tcb every TCB status but Revoked is left to the policy, as
     debug enclaves are; a server accepts fewer unless it is told to.
     """
-    from assay.appraisal import AppraisalRequest, Verdict
+    from assay.appraisal import AppraisalRequest, Verdict, check_nonce
     from assay.cli.evidence_file import read_evidence_file
     from assay.cli.held_data import choose_type, read_held_data
     from assay.cli.instant import read_instant
@@ -93,6 +104,8 @@ def appraise(
     from assay.errors import MalformedEvidenceError
 
     instant = read_instant(at)
+    if nonce is not None:
+        check_nonce(nonce, "--nonce")
     try:
         evidence = read_evidence_file(file)
     except MalformedEvidenceError as error:
@@ -115,7 +128,7 @@ def appraise(
             evidence_type=kind,
             evidence=evidence.data,
             runtime_data=read_held_data(runtime_data, runtime_data_type),
-            init_time_data=read_held_data(init_time_data, init_time_data_type),
+            init_time_data=read_held_data(init_time_data, init_time_data_type, "--init-time-data"),
             nonce=nonce,
         )
     )

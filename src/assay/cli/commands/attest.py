@@ -20,6 +20,7 @@ from assay.cli.options import (
     TypeChoice,
     TypeOption,
 )
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.client import AttestationResponse, AttestationResult
@@ -46,6 +47,7 @@ def attest(
             "--draft-policy",
             metavar="FILE",
             help="Try this policy instead of the instance's own; the token is not signed then.",
+            parser=given_path,
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -60,9 +62,13 @@ def attest(
     from assay.cli.held_data import choose_type, read_attestation_data
     from assay.cli.input_file import read_text
     from assay.client import AttestationClient, ClientOptions, RetryPolicy
+    from assay.errors import MalformedEvidenceError
     from assay.evidence.format import AttestationType
 
     evidence = read_evidence_file(file)
+    if not evidence.data:
+        # A service calls it a request without evidence: a mistake of whoever calls, not evidence.
+        raise MalformedEvidenceError(f"{file}: expected evidence, got an empty file")
     kind = choose_type(evidence_type, evidence.attestation_type)
     # A person can try again, and should see at once why to.
     with AttestationClient(url, options=ClientOptions(retry=RetryPolicy(attempts=1))) as client:
@@ -77,7 +83,9 @@ def attest(
         response = operation(
             evidence.data,
             runtime_data=read_attestation_data(runtime_data, runtime_data_type),
-            init_time_data=read_attestation_data(init_time_data, init_time_data_type),
+            init_time_data=read_attestation_data(
+                init_time_data, init_time_data_type, "--init-time-data"
+            ),
             nonce=nonce,
             draft_policy=None if draft_policy is None else read_text(draft_policy),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from assay.cli.options import JsonOption, ServiceSettingsOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.audit import AuditHead
@@ -39,7 +40,11 @@ def verify(
     *,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="An export. Default: the service's own record."),
+        typer.Argument(
+            metavar="[FILE]",
+            help="An export. Default: the service's own record.",
+            parser=given_path,
+        ),
     ] = None,
     head: Annotated[
         str | None,

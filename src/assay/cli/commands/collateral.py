@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from assay.cli.options import AtOption, JsonOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.endorsements.platform import DcapPlatform
@@ -31,7 +32,8 @@ class CaChoice(StrEnum):
 
 
 PathsArgument = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Files and folders of collateral.")
+    list[Path],
+    typer.Argument(metavar="PATH...", help="Files and folders of collateral.", parser=given_path),
 ]
 
 
@@ -40,9 +42,13 @@ def fetch(
     *,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Evidence that names the platform; or --fmspc."),
+        typer.Argument(
+            metavar="FILE", help="Evidence that names the platform; or --fmspc.", parser=given_path
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where it goes.", parser=given_path)
+    ],
     source: Annotated[
         str,
         typer.Option(
@@ -63,14 +69,18 @@ def fetch(
         str | None, typer.Option("--fmspc", metavar="HEX", help="Of the platform, 6 bytes.")
     ] = None,
     ca: Annotated[
-        CaChoice, typer.Option("--ca", help="Of the platform's certificate, with --fmspc.")
-    ] = CaChoice.PLATFORM,
+        CaChoice | None,
+        typer.Option(
+            "--ca", help="Of the platform's certificate, with --fmspc; platform is meant without."
+        ),
+    ] = None,
     ca_file: Annotated[
         Path | None,
         typer.Option(
             "--ca-file",
             metavar="FILE",
             help="Roots (PEM) for the service's TLS certificate, instead of this machine's.",
+            parser=given_path,
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -78,7 +88,7 @@ def fetch(
     """Fetch collateral for a platform from a service."""
     from assay.cli.collateral_fetch import choose_platform, fetch_collateral
 
-    platform = choose_platform(file, fmspc, ca.value)
+    platform = choose_platform(file, fmspc, None if ca is None else ca.value)
     _keep(
         fetch_collateral(platform, source=source, evaluation=evaluation, ca_file=ca_file),
         platform,
@@ -113,10 +123,18 @@ def _keep(
 def export(
     *,
     paths: PathsArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the bundle goes.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="Where the bundle goes.", parser=given_path),
+    ],
     key: Annotated[
         Path | None,
-        typer.Option("--key", metavar="FILE", help="Sign it: an Ed25519 private key in PEM."),
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="Sign it: an Ed25519 private key in PEM.",
+            parser=given_path,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -137,9 +155,12 @@ def export(
 @app.command("import")
 def import_(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.", parser=given_path)],
     into: Annotated[
-        Path, typer.Option("--into", metavar="DIR", help="Where the sets go, a file for each.")
+        Path,
+        typer.Option(
+            "--into", metavar="DIR", help="Where the sets go, a file for each.", parser=given_path
+        ),
     ],
     trusted_key: Annotated[
         Path | None,
@@ -147,6 +168,7 @@ def import_(
             "--trusted-key",
             metavar="FILE",
             help="Take the bundle only if this Ed25519 public key (PEM) signed it.",
+            parser=given_path,
         ),
     ] = None,
     as_json: JsonOption = False,

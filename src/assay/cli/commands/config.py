@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from assay.cli.options import JsonOption, ServiceSettingsOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.encoding import JsonValue
@@ -50,7 +51,9 @@ def validate(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="Settings in TOML. Default: what ASSAY_SETTINGS names."
+            metavar="[FILE]",
+            help="Settings in TOML. Default: what ASSAY_SETTINGS names.",
+            parser=given_path,
         ),
     ] = None,
     as_json: JsonOption = False,

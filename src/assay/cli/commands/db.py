@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from assay.cli.options import JsonOption, ServiceSettingsOption
+from assay.cli.path_argument import given_path
 
 app: Final = typer.Typer(
     help="Upgrade, check and back up the database of a service.",
@@ -49,7 +50,10 @@ def check(*, settings: ServiceSettingsOption = None, as_json: JsonOption = False
 def backup(
     *,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where the copy goes; it may not be there yet.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Where the copy goes; it may not be there yet.", parser=given_path
+        ),
     ],
     settings: ServiceSettingsOption = None,
     as_json: JsonOption = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.options import JsonOption
+from assay.cli.path_argument import given_path
 
 
 def inspect(
@@ -18,6 +19,7 @@ def inspect(
             metavar="FILE",
             help="Evidence, an event log, collateral (file or directory), a token, keys, "
             "certificates.",
+            parser=given_path,
         ),
     ],
     as_json: JsonOption = False,

@@ -15,6 +15,7 @@ from assay.cli.options import (
     JsonOption,
     ServiceSettingsOption,
 )
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -81,6 +82,7 @@ def create(
             "--signer",
             metavar="FILE",
             help="A certificate that may sign changes; repeatable. Isolated needs one.",
+            parser=given_path,
         ),
     ] = None,
     region: Annotated[str, typer.Option(help="A label, for people.")] = "",
@@ -118,6 +120,7 @@ def create(
             "--root",
             metavar="FILE",
             help="A root to trust besides Intel's, PEM or DER; repeatable.",
+            parser=given_path,
         ),
     ] = None,
     tpm_root: Annotated[
@@ -126,6 +129,7 @@ def create(
             "--tpm-root",
             metavar="FILE",
             help="A root of TPMs' certificates to trust besides Microsoft's; repeatable.",
+            parser=given_path,
         ),
     ] = None,
     tpm_intermediate: Annotated[
@@ -134,6 +138,7 @@ def create(
             "--tpm-intermediate",
             metavar="FILE",
             help="An authority below a TPM root, which attesters do not send; repeatable.",
+            parser=given_path,
         ),
     ] = None,
     simulator: Annotated[

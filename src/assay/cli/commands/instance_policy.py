@@ -15,6 +15,7 @@ from assay.cli.options import (
     TypeArgument,
 )
 from assay.cli.owner_options import CertificateOption, JwsOption, KeyOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.encoding import JsonValue
@@ -54,7 +55,9 @@ def set_policy(
     *,
     name: InstanceArgument,
     attestation_type: TypeArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy's text.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The policy's text.", parser=given_path)
+    ],
     key: KeyOption = None,
     certificate: CertificateOption = None,
     jws: JwsOption = False,
@@ -91,7 +94,10 @@ def reset(
     key: KeyOption = None,
     certificate: CertificateOption = None,
     sent: Annotated[
-        Path | None, typer.Option("--jws", metavar="FILE", help="A JWS that was signed elsewhere.")
+        Path | None,
+        typer.Option(
+            "--jws", metavar="FILE", help="A JWS that was signed elsewhere.", parser=given_path
+        ),
     ] = None,
     settings: ServiceSettingsOption = None,
     as_json: JsonOption = False,

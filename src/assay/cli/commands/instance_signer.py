@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.options import InstanceArgument, JsonOption, ServiceSettingsOption
 from assay.cli.owner_options import CertificateOption, JwsOption, KeyOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -22,7 +23,10 @@ app: Final = typer.Typer(
 )
 
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The certificate that it is about, in PEM or DER.")
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The certificate that it is about, in PEM or DER.", parser=given_path
+    ),
 ]
 
 

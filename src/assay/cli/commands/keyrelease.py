@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from assay.cli.options import JsonOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.cli.keyrelease_demo import Step
@@ -17,7 +18,10 @@ app: Final = typer.Typer(
 )
 
 SettingsOption = Annotated[
-    Path, typer.Option("--settings", metavar="FILE", help="The broker's settings in TOML.")
+    Path,
+    typer.Option(
+        "--settings", metavar="FILE", help="The broker's settings in TOML.", parser=given_path
+    ),
 ]
 
 
@@ -48,7 +52,9 @@ def seal(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A secret of the settings.")],
     file: Annotated[
         Path,
-        typer.Option("--in", metavar="FILE", help="Its value; - for standard input."),
+        typer.Option(
+            "--in", metavar="FILE", help="Its value; - for standard input.", parser=given_path
+        ),
     ] = Path("-"),
 ) -> None:
     """Seal a secret into the file that the settings name for it.

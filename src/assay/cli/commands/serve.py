@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.options import AcceptTcbOption, JsonOption
+from assay.cli.path_argument import given_path
 
 
 def serve(
@@ -22,12 +23,20 @@ def serve(
     settings: Annotated[
         Path | None,
         typer.Option(
-            "--settings", metavar="FILE", help="Settings in TOML; these options outrank them."
+            "--settings",
+            metavar="FILE",
+            help="Settings in TOML; these options outrank them.",
+            parser=given_path,
         ),
     ] = None,
     collateral: Annotated[
         Path | None,
-        typer.Option("--collateral", metavar="PATH", help="Collateral that was gathered before."),
+        typer.Option(
+            "--collateral",
+            metavar="PATH",
+            help="Collateral that was gathered before.",
+            parser=given_path,
+        ),
     ] = None,
     accept_tcb: AcceptTcbOption = None,
     dev: Annotated[
@@ -41,6 +50,7 @@ def serve(
             metavar="DIR",
             help="Trust the simulated platform in DIR (see `assay simulate --platform`); "
             "with --dev only.",
+            parser=given_path,
         ),
     ] = None,
     verify_at: Annotated[

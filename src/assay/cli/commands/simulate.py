@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from assay.cli.options import JsonOption
+from assay.cli.path_argument import given_path
 
 app: Final = typer.Typer(
     help="Make evidence of a simulated platform.",
@@ -33,7 +34,9 @@ class Envelope(StrEnum):
     EVIDENCE = "evidence"
 
 
-OutOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the evidence goes.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="FILE", help="Where the evidence goes.", parser=given_path)
+]
 PlatformOption = Annotated[
     Path | None,
     typer.Option(
@@ -41,14 +44,20 @@ PlatformOption = Annotated[
         metavar="DIR",
         help="The simulated platform, made there if the folder is new or empty. Without it: a new "
         "one that is forgotten. `assay serve --dev --simulator DIR` trusts the same one.",
+        parser=given_path,
     ),
 ]
 CollateralOutOption = Annotated[
     Path | None,
-    typer.Option("--collateral-out", metavar="FILE", help="Where its collateral goes."),
+    typer.Option(
+        "--collateral-out", metavar="FILE", help="Where its collateral goes.", parser=given_path
+    ),
 ]
 RootOutOption = Annotated[
-    Path | None, typer.Option("--root-out", metavar="FILE", help="Where its root goes, in PEM.")
+    Path | None,
+    typer.Option(
+        "--root-out", metavar="FILE", help="Where its root goes, in PEM.", parser=given_path
+    ),
 ]
 StatusOption = Annotated[
     str | None,
@@ -87,7 +96,10 @@ def sgx(
     runtime_data: Annotated[
         Path | None,
         typer.Option(
-            "--runtime-data", metavar="FILE", help="Data whose SHA-256 begins the report data."
+            "--runtime-data",
+            metavar="FILE",
+            help="Data whose SHA-256 begins the report data.",
+            parser=given_path,
         ),
     ] = None,
     status: StatusOption = None,
@@ -135,6 +147,7 @@ def openenclave(
             "--runtime-data",
             metavar="FILE",
             help="Data whose SHA-256 begins the report data; in evidence it is the custom claims.",
+            parser=given_path,
         ),
     ] = None,
     status: StatusOption = None,

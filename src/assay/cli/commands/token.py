@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from assay.cli.options import AtOption, JsonOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from assay.token import KeySet, UnverifiedToken
@@ -17,7 +18,10 @@ app: Final = typer.Typer(
 )
 
 TokenArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The token, or the JSON answer that holds it.")
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The token, or the JSON answer that holds it.", parser=given_path
+    ),
 ]
 
 
@@ -42,11 +46,19 @@ def verify(
     *,
     file: TokenArgument,
     jwks: Annotated[
-        Path | None, typer.Option("--jwks", metavar="FILE", help="The issuer's key set (JWKS).")
+        Path | None,
+        typer.Option(
+            "--jwks", metavar="FILE", help="The issuer's key set (JWKS).", parser=given_path
+        ),
     ] = None,
     pem: Annotated[
         Path | None,
-        typer.Option("--pem", metavar="FILE", help="The issuer's certificate or public key."),
+        typer.Option(
+            "--pem",
+            metavar="FILE",
+            help="The issuer's certificate or public key.",
+            parser=given_path,
+        ),
     ] = None,
     issuer: Annotated[
         str | None,

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from assay.cli.options import JsonOption, ServiceSettingsOption
+from assay.cli.path_argument import given_path
 
 app: Final = typer.Typer(
     help="Attest this machine by its TPM, and say which TPMs may enrol.",
@@ -17,7 +18,12 @@ app: Final = typer.Typer(
 
 DeviceOption = Annotated[
     Path | None,
-    typer.Option("--device", metavar="PATH", help="The kernel's device. Default: /dev/tpmrm0."),
+    typer.Option(
+        "--device",
+        metavar="PATH",
+        help="The kernel's device. Default: /dev/tpmrm0.",
+        parser=given_path,
+    ),
 ]
 SocketOption = Annotated[
     str | None,
@@ -77,7 +83,10 @@ def enroll(
     *,
     url: UrlOption,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Where the certificate goes, in PEM.")
+        Path,
+        typer.Option(
+            "--out", metavar="FILE", help="Where the certificate goes, in PEM.", parser=given_path
+        ),
     ],
     device: DeviceOption = None,
     socket: SocketOption = None,
@@ -116,6 +125,7 @@ def attest(
             "--certificate",
             metavar="FILE",
             help="The attestation key's, as `assay tpm enroll` wrote it.",
+            parser=given_path,
         ),
     ] = None,
     log: Annotated[
@@ -124,6 +134,7 @@ def attest(
             "--log",
             metavar="FILE",
             help="A TCG log instead of this machine's own; repeatable.",
+            parser=given_path,
         ),
     ] = None,
     key_in_tpm: Annotated[

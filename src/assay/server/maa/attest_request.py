@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from assay.appraisal import AppraisalRequest, HeldData, HeldDataType
+from assay.appraisal import AppraisalRequest, HeldData, HeldDataType, check_nonce
 from assay.encoding import (
     EncodingError,
     JsonValue,
@@ -50,7 +50,6 @@ _MEMBERS: Final = {
 }
 _DATA_TYPES: Final = {kind.value.lower(): kind for kind in HeldDataType}
 
-_MAX_NONCE: Final = 1024
 _MAX_UINT64: Final = (1 << 64) - 1
 _SHOWN_CHARACTERS: Final = 64
 
@@ -146,8 +145,7 @@ def _nonce(value: JsonValue) -> str | None:
             f"{_NONCE}: expected a string or an unsigned 64-bit number, got {json_type(value)}"
             + (" outside that" if isinstance(value, int | float) else "")
         )
-    if len(value) > _MAX_NONCE:
-        raise RequestError(f"{_NONCE}: expected at most {_MAX_NONCE} characters, got {len(value)}")
+    check_nonce(value, _NONCE)
     return value
 
 

@@ -18,6 +18,10 @@ DENYING = (
     "version= 1.0;authorizationrules"
     '{[type=="x-ms-sgx-is-debuggable", value==true] => deny(); => permit();};'
 )
+UNSETTLED = (
+    'version=1.2;\nconfigurationrules{=> issueproperty(type="x-ms-sgx-tcbidentifier", value="x");};'
+    "authorizationrules{=> permit();};"
+)
 
 
 def test_good_evidence_is_permitted_and_explained(run: Run, files: Files) -> None:
@@ -140,8 +144,23 @@ def test_a_policy_that_is_none_is_a_usage_error_with_the_place(
 
     assert outcome.exit_code == 2
     assert outcome.out == ""
-    assert "line 2" in outcome.err
+    first, place, *_ = outcome.err.splitlines()
+    assert first == f"assay: --policy: {policy} is not a policy"
+    assert place.startswith("line 2, column ")
     assert "^" in outcome.err
+
+
+def test_a_policy_whose_settings_cannot_be_is_a_usage_error_with_its_file(
+    run: Run, files: Files, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.txt"
+    policy.write_text(UNSETTLED)
+
+    outcome = run("appraise", files.quote, *files.judged(), "--policy", policy)
+
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"assay: --policy: {policy}: line 2, column ")
 
 
 def test_tampered_evidence_is_invalid_with_its_finding(
@@ -206,6 +225,19 @@ def test_runtime_data_that_the_evidence_does_not_vouch_for_is_invalid(
     assert [one["check"] for one in outcome.json["findings"]] == ["appraisal.runtime_data.binding"]
 
 
+@pytest.mark.parametrize("option", ["--runtime-data", "--init-time-data"])
+def test_data_that_should_be_json_is_a_usage_error_with_its_file(
+    run: Run, files: Files, option: str
+) -> None:
+    data = (option, files.quote, f"{option}-type", "JSON")
+
+    outcome = run("appraise", files.quote, *files.judged(), *data)
+
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"assay: {option}: {files.quote}: not valid JSON: ")
+
+
 def test_runtime_data_may_become_an_object(run: Run, files: Files) -> None:
     outcome = run(
         "appraise",
@@ -222,6 +254,20 @@ def test_runtime_data_may_become_an_object(run: Run, files: Files) -> None:
 
     assert outcome.exit_code == 0
     assert "maa-ehd" not in outcome.json["claims"]
+
+
+@pytest.mark.parametrize(
+    ("nonce", "reason"),
+    [("n" * 1025, "at most 1024 characters"), ("\udcff", "Unicode text")],
+)
+def test_a_nonce_that_a_service_would_refuse_is_a_usage_error(
+    run: Run, files: Files, nonce: str, reason: str
+) -> None:
+    outcome = run("appraise", files.quote, *files.judged(), "--nonce", nonce)
+
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"assay: --nonce: expected {reason}")
 
 
 def test_init_time_data_is_held_against_the_configuration_id(run: Run, files: Files) -> None:
@@ -303,7 +349,7 @@ def test_a_root_that_is_no_certificate_is_a_usage_error(run: Run, files: Files) 
         outcome = run("appraise", files.quote, *files.judged(), "--root", other)
 
         assert outcome.exit_code == 2
-        assert outcome.err.startswith("assay: --root: ")
+        assert outcome.err.startswith(f"assay: --root: {other}: ")
 
 
 @pytest.fixture(scope="module")
@@ -373,6 +419,12 @@ def test_two_files_cannot_both_be_standard_input(run: Run, files: Files) -> None
     assert outcome.exit_code == 2
     assert "only one of the files may be -" in outcome.err
     assert outcome.out == ""
+
+
+def test_an_instant_long_ago_is_written_in_full(run: Run, files: Files) -> None:
+    report = run("appraise", files.quote, "--at", "0010-01-01T00:00:00Z", "--json").json
+
+    assert report["at"] == "0010-01-01T00:00:00Z"
 
 
 def test_claims_with_several_values_are_arrays(run: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,49 @@ def test_a_refusal_is_one_sentence_with_its_code(
     assert outcome.err == (
         f"assay: the service refused with status {status} ({error['code']}): {error['message']}\n"
     )
+
+
+def test_a_nonce_of_other_bytes_than_utf_8_is_a_usage_error(
+    run: Run, files: Files, service: FakeService
+) -> None:
+    nonce = os.fsdecode(b"n\xff")
+
+    outcome = run("attest", files.quote, "--url", service.url, "--nonce", nonce)
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith("assay: nonce: expected Unicode text, got a byte that is not")
+    assert service.requests == []
+
+
+def test_an_address_of_other_bytes_than_utf_8_is_a_usage_error(run: Run, files: Files) -> None:
+    outcome = run("attest", files.quote, "--url", os.fsdecode(b"http://127.0.0.1:1/\xff"))
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith("assay: URL: expected Unicode text, got a byte that is not")
+
+
+@pytest.mark.parametrize("option", ["--runtime-data", "--init-time-data"])
+def test_data_that_should_be_json_is_a_usage_error_with_its_file(
+    run: Run, files: Files, service: FakeService, option: str
+) -> None:
+    data = (option, files.quote, f"{option}-type", "JSON")
+
+    outcome = run("attest", files.quote, "--url", service.url, *data)
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith(f"assay: {option}: {files.quote}: not valid JSON: ")
+    assert service.requests == []
+
+
+def test_an_empty_file_is_invalid_evidence(run: Run, service: FakeService, tmp_path: Path) -> None:
+    path = tmp_path / "empty.bin"
+    path.touch()
+
+    outcome = run("attest", path, "--url", service.url)
+
+    assert outcome.exit_code == 4
+    assert outcome.err == f"assay: {path}: expected evidence, got an empty file\n"
+    assert service.requests == []
 
 
 def test_a_token_that_is_not_the_services_own_is_refused(

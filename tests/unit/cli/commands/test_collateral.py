@@ -56,13 +56,16 @@ def test_collateral_is_fetched_for_the_platform_of_evidence(
     assert run("appraise", files.quote, *judged).exit_code == 0
 
 
+@pytest.mark.parametrize("ca", [(), ("--ca", "platform")])
 def test_collateral_is_fetched_for_a_platform_that_is_described(
-    run: Run, files: Files, pcs: str, tmp_path: Path
+    run: Run, files: Files, pcs: str, tmp_path: Path, ca: tuple[str, ...]
 ) -> None:
     out = tmp_path / "fetched.json"
     fmspc = files.platform.settings.fmspc.hex()
 
-    outcome = run("collateral", "fetch", "--fmspc", fmspc, "--out", out, "--source", pcs, "--json")
+    described = ("--fmspc", fmspc, *ca)
+
+    outcome = run("collateral", "fetch", *described, "--out", out, "--source", pcs, "--json")
 
     assert outcome.exit_code == 0
     assert outcome.json["fmspc"] == fmspc
@@ -87,6 +90,7 @@ def test_a_platform_that_the_service_does_not_know_is_told(
     [
         ((), "expected either evidence or --fmspc"),
         (("quote.bin", "--fmspc", "00"), "expected either evidence or --fmspc"),
+        (("quote.bin", "--ca", "processor"), "expected --ca only with --fmspc"),
         (("--fmspc", "00"), "--fmspc: expected 6 bytes"),
         (("--fmspc", "00" * 6, "--source", "intel"), "--source: expected pcs"),
         (("--fmspc", "00" * 6, "--source", "pccs"), "expected its address"),

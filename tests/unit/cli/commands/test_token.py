@@ -192,6 +192,19 @@ def test_keys_that_cannot_be_had_are_usage_errors(
     assert sentence in outcome.err
 
 
+@pytest.mark.parametrize("content", [b"", b"noise", b"\xff", b"[]", b'{"keys":{}}'])
+def test_a_file_without_a_key_set_is_a_usage_error(
+    run: Run, signed: Signed, tmp_path: Path, content: bytes
+) -> None:
+    jwks = tmp_path / "other.json"
+    jwks.write_bytes(content)
+
+    outcome = run("token", "verify", signed.token, "--jwks", jwks)
+
+    assert outcome.exit_code == 2
+    assert outcome.err.startswith(f"assay: --jwks: {jwks}: the key set needs ")
+
+
 @pytest.mark.parametrize("kind", ["noise", "curve", "edwards"])
 def test_a_pem_without_a_usable_key_is_a_usage_error(
     run: Run, signed: Signed, tmp_path: Path, kind: str

@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.exit_code import PROBLEMS
 from assay.cli.options import JsonOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 
 def diff(
     *,
-    before: Annotated[Path, typer.Argument(metavar="A", help="The policy as it was.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="The policy as it would be.")],
+    before: Annotated[
+        Path, typer.Argument(metavar="A", help="The policy as it was.", parser=given_path)
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="B", help="The policy as it would be.", parser=given_path)
+    ],
     claims_dir: Annotated[
         Path,
         typer.Option(
             "--claims-dir",
             metavar="DIR",
             help="Inputs: files of claims as for `assay policy eval`, fixtures, or tokens.",
+            parser=given_path,
         ),
     ],
     as_json: JsonOption = False,

@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.exit_code import ExitCode
 from assay.cli.options import JsonOption, PolicyArgument, PolicyTypeChoice, PolicyTypeOption
+from assay.cli.path_argument import given_path
 
 
 def evaluate(
@@ -20,6 +21,7 @@ def evaluate(
             "--claims",
             metavar="FILE",
             help="Incoming claims as a JSON object: a member for each claim type.",
+            parser=given_path,
         ),
     ],
     policy_type: PolicyTypeOption = PolicyTypeChoice.ANY,

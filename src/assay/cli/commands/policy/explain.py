@@ -19,6 +19,7 @@ from assay.cli.options import (
     RuntimeDataOption,
     RuntimeDataTypeOption,
 )
+from assay.cli.path_argument import given_path
 
 
 def explain(
@@ -32,11 +33,17 @@ def explain(
             metavar="FILE",
             help="A token of Assay or Azure Attestation: the claims of its evidence. It is not "
             "verified.",
+            parser=given_path,
         ),
     ] = None,
     evidence: Annotated[
         Path | None,
-        typer.Option("--evidence", metavar="FILE", help="Evidence, which is verified first."),
+        typer.Option(
+            "--evidence",
+            metavar="FILE",
+            help="Evidence, which is verified first.",
+            parser=given_path,
+        ),
     ] = None,
     policy_type: PolicyTypeOption = PolicyTypeChoice.ANY,
     collateral: Annotated[
@@ -46,6 +53,7 @@ def explain(
             metavar="PATH",
             envvar="ASSAY_COLLATERAL",
             help="With --evidence: collateral, a file or a directory.",
+            parser=given_path,
         ),
     ] = None,
     root: Annotated[
@@ -54,6 +62,7 @@ def explain(
             "--root",
             metavar="FILE",
             help="With --evidence: root certificate to trust instead of Intel's; repeatable.",
+            parser=given_path,
         ),
     ] = None,
     at: AtOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.options import JsonOption, PolicyTypeChoice, PolicyTypeOption
+from assay.cli.path_argument import given_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ def new(
             "--out",
             metavar="FILE",
             help="Where the policy goes, NAME.policy; its fixture goes beside it.",
+            parser=given_path,
         ),
     ] = None,
     list_all: Annotated[

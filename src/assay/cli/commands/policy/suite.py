@@ -9,6 +9,7 @@ import typer
 
 from assay.cli.exit_code import PROBLEMS
 from assay.cli.options import JsonOption
+from assay.cli.path_argument import given_path
 
 _WIDTH: Final = 8
 
@@ -16,11 +17,19 @@ _WIDTH: Final = 8
 def run_fixtures(
     *,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Policies, each with its fixture beside it.")
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Policies, each with its fixture beside it.", parser=given_path
+        ),
     ],
     junit: Annotated[
         Path | None,
-        typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML, too."),
+        typer.Option(
+            "--junit",
+            metavar="FILE",
+            help="Write the results as JUnit XML, too.",
+            parser=given_path,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
