@@ -152,6 +152,20 @@ def test_a_known_endorsement_key_needs_no_certificate(enrolment: _Enrolment) -> 
     assert unknown.enroll().certificate
 
 
+def test_what_an_unverified_certificate_says_of_a_known_tpm_is_not_certified(
+    enrolment: _Enrolment,
+) -> None:
+    enrolment.allow()
+
+    verified, unverified = (
+        x509.load_der_x509_certificate(one.enroll().certificate)
+        for one in (enrolment, _untrusting(enrolment))
+    )
+
+    assert tpm_names(verified)["2.23.133.2.2"] == "Assay Simulator"
+    assert tpm_names(unverified) == {"2.23.133.2.2": "unknown"}
+
+
 def test_it_can_be_known_no_more(enrolment: _Enrolment) -> None:
     table = enrolment.store.aik_authorities
     enrolment.allow()

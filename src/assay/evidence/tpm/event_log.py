@@ -132,7 +132,7 @@ def _complete_banks(
         return frozenset({HashAlgorithm.SHA1})
     banks = {bank for bank in HashAlgorithm if bank in sizes}
     for record in records:
-        if record.is_measured and len(record.digests) != len(banks):
+        if record.is_measured and not banks <= record.digests.keys():
             banks &= record.digests.keys()
     return frozenset(banks)
 

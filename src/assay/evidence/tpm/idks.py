@@ -16,6 +16,7 @@ from assay.evidence.tpm.measured_log import MeasuredLog
 from assay.evidence.tpm.sipa import SipaId
 from assay.evidence.tpm.sipa_values import read_key
 from assay.evidence.tpm.wbcl import find_sipa
+from assay.wire import malformed
 
 IDKS: Final = "tpm.idks.measured_key"
 
@@ -49,4 +50,7 @@ def read_idks(log: MeasuredLog) -> rsa.RSAPublicKey:
             f"the log has {len(keys)} keys of the secure kernel, one is needed", findings=[finding]
         )
     ((exponent, modulus),) = keys
-    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    try:
+        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    except ValueError as error:
+        raise malformed(IDKS, "an RSA key that can be used", str(error)) from error

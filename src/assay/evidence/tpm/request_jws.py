@@ -78,12 +78,11 @@ def parse_jws(text: str) -> RequestJws:
             f"a header of alg {_ALGORITHM} and typ, and nothing else",
             f"alg {str(members.get('alg'))[:16]!r} with {len(members)} members",
         )
-    if members["typ"] not in {*ProtocolVersion}:
-        raise malformed(
-            JWS_FORMAT, f"typ {' or '.join(ProtocolVersion)}", f"{str(members['typ'])[:16]!r}"
-        )
+    typ = members["typ"]
+    if not isinstance(typ, str) or typ not in {*ProtocolVersion}:
+        raise malformed(JWS_FORMAT, f"typ {' or '.join(ProtocolVersion)}", f"{str(typ)[:16]!r}")
     return RequestJws(
-        version=ProtocolVersion(str(members["typ"])),
+        version=ProtocolVersion(typ),
         payload=payload,
         signing_input=text[: text.rindex(".")].encode("ascii"),
         signature=signature,

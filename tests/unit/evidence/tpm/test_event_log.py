@@ -113,6 +113,14 @@ def test_a_bank_is_complete_when_every_measurement_has_its_digest() -> None:
     assert log.banks == {SHA256}
 
 
+def test_no_bank_is_complete_when_measurements_take_turns() -> None:
+    one, other = record((SHA256, bytes(32))), record((SHA384, bytes(48)))
+
+    log = parse_event_log(announced((SHA256, 32), (SHA384, 48)) + one + other)
+
+    assert log.banks == frozenset()
+
+
 def test_the_quote_at_the_end_of_a_log_of_windows_is_not_measured() -> None:
     trust_point = legacy(b"quote", pcr=TRUST_POINT, kind=EventType.EV_EVENT_TAG)
 

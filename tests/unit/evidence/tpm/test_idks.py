@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from assay.errors import UntrustedEvidenceError
+from assay.errors import MalformedEvidenceError, UntrustedEvidenceError
 from assay.evidence.tpm.idks import read_idks
 from assay.evidence.tpm.sipa import SipaId
 from assay.simulator.measured_boot import Event
@@ -37,6 +37,17 @@ def test_the_same_key_may_be_there_twice() -> None:
     log = booted(measured_key(12, KEY), measured_key(19, KEY), separator(12, CLOSED))
 
     assert read_idks(log).public_numbers() == KEY.public_numbers()
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 65536])
+def test_a_key_that_nobody_can_use_is_refused(exponent: int) -> None:
+    payload = key_payload(KEY).replace((65537).to_bytes(3, "big"), exponent.to_bytes(3, "big"), 1)
+    event = boundary(12, sipa(SipaId.VSM_IDKS_INFO, payload))
+
+    with pytest.raises(MalformedEvidenceError) as caught:
+        read_idks(booted(event, separator(12, CLOSED)))
+
+    assert [finding.check for finding in caught.value.findings] == ["tpm.idks.measured_key"]
 
 
 @pytest.mark.parametrize(
