@@ -117,7 +117,8 @@ class LimitedConnection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, and leave what follows a body: the application reads no trailers."""
         if self._in_headers:
-            name = name.lower()
+            # RFC 9110 section 5.5: white space around a value is not of it.
+            name, value = name.lower(), value.rstrip(b" \t")
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
             self.headers.append((name, value))
@@ -147,17 +148,23 @@ class LimitedConnection(HttpToolsProtocol):
         self._in_message = False
         self._cancel_timer()
         super().on_message_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._await_request()
 
     def on_response_complete(self) -> None:
         """Give what is left of an answered request a time to end."""
         self._answering = bool(self.pipeline)
         super().on_response_complete()
-        if self._farewell and not self._answering:
-            self._hang_up(self._farewell)
+        if self._farewell:
+            if not self._answering:
+                self._hang_up(self._farewell)
         elif self.transport.is_closing():
             self._await_reader()
-        elif self._in_message and self._timer is None:
-            self._await_rest()
+        elif self._in_message:
+            # The next request has begun, or what is left of this one is still to come.
+            self._unset_keepalive_if_required()
+            if self._timer is None:
+                self._await_rest()
 
     def timeout_keep_alive_handler(self) -> None:
         """End a connection on which nothing comes."""
@@ -206,7 +213,8 @@ class LimitedConnection(HttpToolsProtocol):
             return
         target = httptools.parse_url(self.url)
         if target.host:
-            host = target.host + (b":%d" % target.port if target.port else b"")
+            name = b"[%b]" % target.host if b":" in target.host else target.host
+            host = name + (b":%d" % target.port if target.port else b"")
             self.scope["headers"] = [
                 (name, host if name == b"host" else value) for name, value in self.scope["headers"]
             ]
@@ -224,11 +232,19 @@ class LimitedConnection(HttpToolsProtocol):
                 f"there are more than the {limit} bytes around the body that are allowed",
             )
 
+    def _await_request(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
     def _await_rest(self) -> None:
         """Give what is missing of a request its time, but not while it waits for its turn."""
+        if self.pipeline:
+            return
         if not self._in_message or self._in_headers:
             self._timer = self.loop.call_later(self.limits.header_seconds, self._headers_too_slow)
-        elif not self.pipeline:
+        else:
             self._timer = self.loop.call_later(self.limits.body_seconds, self._body_too_slow)
 
     def _await_reader(self) -> None:

@@ -230,7 +230,69 @@ def test_a_request_that_a_server_cannot_wait_for_any_more_is_told() -> None:
     assert b"connection: close" in received
 
 
+# Taking turns
+
+
+async def _as_asked(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers after as many milliseconds as the address says; reads no body at /early or /unread."""
+    first, milliseconds = scope["path"].rsplit("/", 1)
+    if first not in {"/early", "/unread"}:
+        await read_body(receive)
+    await asyncio.sleep(int(milliseconds) / 1000)
+    await send_body(send, scope["path"].encode())
+
+
+def _get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "tail", [_CHUNKED + b"zz\r\n", b"GET / HTTP/1.1\r\nho st: x\r\n\r\n"], ids=["body", "head"]
+)
+def test_a_refusal_waits_for_slow_answers_before_it(tail: bytes) -> None:
+    received = answers(_get("/one/50") + _get("/two/600") + tail, app=_as_asked)
+
+    assert _statuses(received) == [200, 200, 400]
+    assert b"/two/600" in received
+
+
+def test_a_connection_is_not_idle_while_its_next_request_is_served() -> None:
+    slow = _get(f"/two/{LIMITS.idle_seconds * 1300}")
+
+    received = answers(_get("/one/0") + slow[:10], slow[10:], app=_as_asked, pause_seconds=0.1)
+
+    assert _statuses(received) == [200, 200]
+
+
+def test_a_connection_is_idle_from_the_end_of_a_body_whose_answer_came_early() -> None:
+    late = b"POST /early/0 HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\na"
+
+    received = answers(late, b"bc", b"", b"", _get("/two/0"), app=_as_asked, pause_seconds=0.25)
+
+    assert _statuses(received) == [200, 200]
+
+
+def test_headers_are_not_late_while_the_server_does_not_read() -> None:
+    sent = _get("/unread/500") + _get("/two/0") + _get("/three/0")
+
+    received = answers(sent[:-20], sent[-20:], app=_as_asked)
+
+    assert _statuses(received) == [200, 200, 200]
+
+
 # Whom a request is for
+
+
+def test_the_host_of_a_target_may_be_an_address() -> None:
+    received = answers(b"GET http://[::1]:8080/ HTTP/1.1\r\nhost: x\r\n\r\n", app=_name_host)
+
+    assert b'"[::1]:8080"' in received
+
+
+def test_white_space_around_a_value_is_not_of_it() -> None:
+    request = b"POST / HTTP/1.1\r\nhost:  x \t\r\ncontent-length: 3 \r\n\r\nabc"
+
+    assert b'"x"' in answers(request, app=_name_host)
 
 
 def test_the_host_of_a_target_goes_before_that_of_the_header() -> None:
