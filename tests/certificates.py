@@ -135,3 +135,12 @@ def armoured(der: bytes) -> bytes:
     text = base64.b64encode(der)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return b"\n".join((b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""))
+
+
+def of_another_version() -> str:
+    """A certificate in DER, base64, that calls itself X.509 version 4, which there is not."""
+    keys = Keys()
+    der = keys.leaf_recipe.sign(keys.ca).public_bytes(Encoding.DER)
+    return base64.b64encode(
+        der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03", 1)
+    ).decode()

@@ -67,6 +67,7 @@ class AttestationSigner:
         from cryptography import x509
 
         from assay.encoding import EncodingError, decode_base64
+        from assay.x509.chain import PARSE_ERRORS
 
         x5c = self.jwk.get("x5c", [])
         chain = x5c if isinstance(x5c, list) else [x5c]
@@ -74,7 +75,7 @@ class AttestationSigner:
             return tuple(
                 x509.load_der_x509_certificate(decode_base64(str(one), "x5c")) for one in chain
             )
-        except (EncodingError, ValueError) as error:
+        except (EncodingError, *PARSE_ERRORS) as error:
             raise TokenValidationError(
                 f"the certificates of key {self.key_id!r} do not parse: {error}"
             ) from error

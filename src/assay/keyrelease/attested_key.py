@@ -14,9 +14,9 @@ from assay.keyrelease.context import ReleaseContext, read_context, refused
 
 _Members: TypeAlias = dict[str, str | list[str]]
 
-_MIN_RSA_BYTES: Final = 256
-_MAX_RSA_BYTES: Final = 1024
-_MAX_EXPONENT_BYTES: Final = 4
+_MIN_RSA_BITS: Final = 2048
+_MAX_RSA_BITS: Final = 8192
+_MAX_EXPONENT_BITS: Final = 32
 _CURVES: Final = frozenset({"P-256", "P-384"})
 _MEMBERS: Final[Mapping[str, frozenset[str]]] = {
     "EC": frozenset({"kty", "crv", "x", "y", "kid", "use"}),
@@ -87,13 +87,18 @@ def _read_key(jwk: Mapping[str, JsonValue]) -> RSAKey | ECKey:
 
 def _read_rsa(texts: _Members) -> RSAKey:
     # Before it is made into a key: its size decides what that costs.
-    sizes = {name: len(decode_base64url(str(texts[name]), name)) for name in ("n", "e")}
-    if not (_MIN_RSA_BYTES <= sizes["n"] <= _MAX_RSA_BYTES and sizes["e"] <= _MAX_EXPONENT_BYTES):
+    modulus, exponent = (
+        int.from_bytes(decode_base64url(str(texts[name]), name), "big") for name in ("n", "e")
+    )
+    bits, exponent_bits = modulus.bit_length(), exponent.bit_length()
+    if not (_MIN_RSA_BITS <= bits <= _MAX_RSA_BITS and exponent_bits <= _MAX_EXPONENT_BITS):
         raise refused(
             "keyrelease.token.key",
-            f"RSA of {8 * _MIN_RSA_BYTES} to {8 * _MAX_RSA_BYTES} bits and a small exponent",
-            f"{8 * sizes['n']} bits and an exponent of {8 * sizes['e']}",
+            f"RSA of {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits and a small exponent",
+            f"{bits} bits and an exponent of {exponent_bits}",
         )
+    if not modulus & 1:
+        raise refused("keyrelease.token.key", "an RSA modulus that is odd", "an even one")
     return RSAKey.import_key(texts)
 
 

@@ -74,7 +74,7 @@ class TokenDemands:
 
     def _policy_findings(self, claims: Mapping[str, JsonValue]) -> tuple[Finding, ...]:
         actual = claims.get("x-ms-policy-hash")
-        if not self.policy_hashes or actual in self.policy_hashes:
+        if not self.policy_hashes or (isinstance(actual, str) and actual in self.policy_hashes):
             return ()
         expected = f"x-ms-policy-hash {' or '.join(sorted(self.policy_hashes))}"
         return (_finding("token.claims.policy_hash", expected, actual),)

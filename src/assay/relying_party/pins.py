@@ -19,6 +19,7 @@ from assay.encoding import EncodingError, decode_base64, encode_base64url
 from assay.errors import SettingsError
 from assay.keys import key_id
 from assay.token import KeySet, VerificationKey
+from assay.x509.chain import PARSE_ERRORS
 
 _DIGEST_BYTES: Final = 32
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----")
@@ -75,7 +76,7 @@ def _of_certificate(data: bytes) -> str:
     load = x509.load_pem_x509_certificate if _PEM.search(data) else x509.load_der_x509_certificate
     try:
         key = load(data).public_key()
-    except ValueError as error:
+    except PARSE_ERRORS as error:
         raise SettingsError("a pin needs to be a certificate, got other bytes") from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise SettingsError("a pin needs a certificate of an RSA or EC key, got another")

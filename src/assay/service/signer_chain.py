@@ -26,6 +26,7 @@ from assay.errors import Finding, UntrustedSignerError
 from assay.x509.chain import shown_name
 
 _MIN_RSA_BITS: Final = 2048
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _KNOWN_EXTENSIONS: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 
@@ -95,6 +96,13 @@ def _issued(child: x509.Certificate, parent: x509.Certificate) -> bool:
     return True
 
 
+def _is_over_sha2(certificate: x509.Certificate) -> bool:
+    try:
+        return isinstance(certificate.signature_hash_algorithm, _HASHES)
+    except UnsupportedAlgorithm:
+        return False
+
+
 def _check_path(path: Sequence[x509.Certificate], at: datetime) -> None:
     """Check all certificates of a path but the listed one, which is its last."""
     for place, (certificate, issuer) in enumerate(pairwise(path)):
@@ -107,9 +115,7 @@ def _check_path(path: Sequence[x509.Certificate], at: datetime) -> None:
                 f"valid from {certificate.not_valid_before_utc.isoformat()} to "
                 f"{certificate.not_valid_after_utc.isoformat()}",
             )
-        if not isinstance(certificate.signature_hash_algorithm, _HASHES) or not _issued(
-            certificate, issuer
-        ):
+        if not (_is_over_sha2(certificate) and _issued(certificate, issuer)):
             raise _refused(
                 "signer_untrusted",
                 f"{shown_name(certificate.subject)} to be issued by "
@@ -123,11 +129,11 @@ def _check_key(certificate: x509.Certificate) -> None:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS:
         return
-    if isinstance(key, ec.EllipticCurvePublicKey):
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return
     raise _refused(
         "signer_key",
-        f"RSA keys of at least {_MIN_RSA_BITS} bits, or EC keys",
+        f"RSA keys of at least {_MIN_RSA_BITS} bits, or keys on P-256, P-384 or P-521",
         f"another key in {shown_name(certificate.subject)}",
     )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc.jwk import ECKey, RSAKey
 
@@ -26,6 +25,7 @@ from assay.encoding import (
 )
 from assay.errors import Finding, TokenError
 from assay.keys import PublicKey
+from assay.x509.chain import PARSE_ERRORS
 
 _MAX_BYTES: Final = 1 << 20
 """Some twenty times the largest key set recorded, which has six keys with their evidence."""
@@ -166,7 +166,7 @@ def _certified_key(x5c: JsonValue) -> tuple[bytes, PublicKey]:
     try:
         der = decode_base64(x5c[0], "x5c")
         key = x509.load_der_x509_certificate(der).public_key()
-    except (EncodingError, ValueError, UnsupportedAlgorithm) as error:
+    except (EncodingError, *PARSE_ERRORS) as error:
         raise _UnusableKeyError("its certificate does not parse") from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise _UnusableKeyError("its certificate has a key of another kind than RSA or EC")

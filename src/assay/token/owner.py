@@ -42,7 +42,7 @@ from assay.encoding import (
     parse_json_object,
 )
 from assay.errors import Finding, TokenError
-from assay.x509.chain import PARSE_ERRORS
+from assay.x509.chain import PARSE_ERRORS, read_fields
 
 MAX_OWNER_TOKEN_CHARACTERS: Final = 1 << 20
 """A policy of half a megabyte, which nobody has, encoded twice."""
@@ -250,9 +250,7 @@ def _load(member: JsonValue) -> x509.Certificate:
         raise _refused("certificate", "certificates in base64 in x5c", json_type(member))
     try:
         certificate = x509.load_der_x509_certificate(decode_base64(member, "x5c"))
-        # Parsed late by `cryptography`, where no error is expected.
-        certificate.public_key()
-        tuple(certificate.extensions)
+        read_fields(certificate)
     except (EncodingError, *PARSE_ERRORS) as error:
         raise _refused(
             "certificate", "X.509 certificates in DER in x5c", type(error).__name__

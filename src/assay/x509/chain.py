@@ -180,11 +180,18 @@ def shown_name(name: x509.Name) -> str:
     return repr(text[:_SHOWN_CHARACTERS]) + ("…" if len(text) > _SHOWN_CHARACTERS else "")
 
 
-def _parse_wholly(certificate: x509.Certificate) -> None:
-    """Read each field once: `cryptography` parses them late, where no error is expected."""
+def read_fields(certificate: x509.Certificate) -> None:
+    """Read each field once: `cryptography` parses them late, where no error is expected.
+
+    What fails raises one of `PARSE_ERRORS`.
+    """
     for field in _FIELDS:
         getattr(certificate, field)
     certificate.public_key()
+
+
+def _parse_wholly(certificate: x509.Certificate) -> None:
+    read_fields(certificate)
     # The signature is whole bytes: a count of unused bits but zero is another spelling of it.
     if not certificate.public_bytes(Encoding.DER).endswith(b"\0" + certificate.signature):
         raise ValueError("a signature that is not of whole bytes (RFC 5480 appendix A)")

@@ -26,6 +26,7 @@ from assay.client import (
 from assay.client.testing import make_attestation_signer, make_attestation_token, make_signing_key
 from assay.encoding import encode_base64url
 from tests.administration import certify, owner, rsa_key
+from tests.certificates import of_another_version
 from tests.conftest import AT
 
 _NOW = int(AT.timestamp())
@@ -291,7 +292,7 @@ def test_two_signers_of_one_name_are_refused() -> None:
     assert _checks(caught) == ["token.key_set.key_set_format"]
 
 
-@pytest.mark.parametrize("x5c", [["?"], ["AAAA"], "AAAA", [1]])
+@pytest.mark.parametrize("x5c", [["?"], ["AAAA"], "AAAA", [1], [of_another_version()]])
 def test_certificates_that_do_not_parse_are_told(x5c: Any) -> None:  # noqa: ANN401
     with pytest.raises(TokenValidationError, match="do not parse"):
         _ = AttestationSigner.from_jwk({"kid": "k", "x5c": x5c}).certificates

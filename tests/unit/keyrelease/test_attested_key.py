@@ -132,6 +132,15 @@ def test_an_rsa_key_of_another_size_is_refused_unread(n_bytes: int, e: bytes) ->
     assert _refusal({"x-ms-runtime": _runtime(keys=[jwk])}) == ["keyrelease.token.key"]
 
 
+@pytest.mark.parametrize(
+    "n", [b"\0" + b"\xff" * 255, b"\xff" * 255 + b"\xfe"], ids=["padded", "even"]
+)
+def test_an_rsa_modulus_that_only_looks_its_size_is_refused(n: bytes) -> None:
+    jwk: JsonValue = {"kty": "RSA", "n": encode_base64url(n), "e": "AQAB"}
+
+    assert _refusal({"x-ms-runtime": _runtime(keys=[jwk])}) == ["keyrelease.token.key"]
+
+
 @pytest.mark.parametrize("changes", [{"n": "*"}, {"n": None}, {"e": None}, {"e": "Ag"}])
 def test_an_rsa_key_that_is_none_is_refused(changes: dict[str, Any]) -> None:
     jwk = ReleaseKey.generate(WrapAlgorithm.RSA_OAEP_256).jwk | changes

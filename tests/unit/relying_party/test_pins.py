@@ -14,6 +14,7 @@ from assay.relying_party import TokenDemands, TokenVerifier
 from assay.relying_party.pins import keep_pinned, read_pins
 from assay.token import signing_certificate
 from tests.attestation_tokens import ISSUER, key_set, service_key, token
+from tests.certificates import of_another_version
 from tests.conftest import AT
 
 
@@ -61,9 +62,10 @@ def test_a_pin_of_any_form_keeps_its_key_and_no_other(form: str) -> None:
         b"",
         b"\x30\x00",
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        base64.b64decode(of_another_version()),
         _ed25519_certificate(),
     ],
-    ids=["empty", "words", "short", "no bytes", "DER", "PEM", "another kind of key"],
+    ids=["empty", "words", "short", "no bytes", "DER", "PEM", "version 4", "another kind of key"],
 )
 def test_what_is_no_digest_of_a_key_is_refused(pin: str | bytes) -> None:
     with pytest.raises(SettingsError, match="a pin needs"):

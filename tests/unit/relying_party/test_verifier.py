@@ -335,7 +335,7 @@ def test_another_nonce_is_refused(make: Make, nonce: JsonValue) -> None:
     assert refusal_of(make(), token(nonce=nonce), nonce="nonce") == ["token.claims.nonce"]
 
 
-@pytest.mark.parametrize("policy", [None, "Hash-Of-A-Policy", 1, "x"])
+@pytest.mark.parametrize("policy", [None, "Hash-Of-A-Policy", 1, "x", ["x"], {"x": 1}])
 def test_the_verdict_of_another_policy_is_refused(make: Make, policy: JsonValue) -> None:
     verify = make(demands=TokenDemands(policy_hashes=frozenset({"hash-of-a-policy"})))
 

@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from assay.errors import UntrustedSignerError
 from assay.service.signer_chain import check_signer_certificate, find_signer, fingerprint
@@ -139,12 +140,12 @@ def test_an_unknown_critical_extension_is_refused() -> None:
 
 
 def test_weak_keys_are_refused_wherever_they_are() -> None:
-    weak = rsa_key(9, 1024)
     expected = ("owner.chain.signer_key",)
 
-    leaf = certify(weak, "leaf", issuer=_CA, ca=False)
-    assert owner_refusal_of(lambda: _find(leaf)) == expected
-    assert owner_refusal_of(lambda: check_signer_certificate(certify(weak))) == expected
+    for weak in (rsa_key(9, 1024), ec.generate_private_key(ec.SECP192R1())):
+        leaf = certify(weak, "leaf", issuer=_CA, ca=False)
+        assert owner_refusal_of(partial(_find, leaf)) == expected
+        assert owner_refusal_of(partial(check_signer_certificate, certify(weak))) == expected
 
 
 def test_a_signature_over_another_hash_is_refused() -> None:
@@ -160,6 +161,16 @@ def test_a_signature_over_another_hash_is_refused() -> None:
     )
 
     assert owner_refusal_of(lambda: _find(leaf)) == _UNTRUSTED
+
+
+def test_a_signature_of_an_unknown_kind_is_refused() -> None:
+    sha256_with_rsa = bytes.fromhex("2a864886f70d01010b")
+    der = _LEAF.public_bytes(Encoding.DER).replace(sha256_with_rsa, sha256_with_rsa[:-1] + b"\x10")
+
+    unknown = x509.load_der_x509_certificate(der)
+
+    assert owner_refusal_of(lambda: _find(unknown)) == _UNTRUSTED
+    assert owner_refusal_of(lambda: _find(unknown, owner())) == _UNTRUSTED
 
 
 def test_a_certificate_that_may_be_listed_is_a_strong_ca_s() -> None:

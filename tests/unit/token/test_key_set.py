@@ -19,6 +19,7 @@ from assay.encoding import JsonValue, encode_base64url
 from assay.errors import TokenError
 from assay.keys import PrivateKey, SigningAlgorithm, SigningKey, generate_key
 from assay.token import jwks, parse_key_set, signing_certificate
+from tests.certificates import of_another_version
 
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 RSA_KEY: Final = generate_key(SigningAlgorithm.RS256, created_at=AT)
@@ -127,6 +128,7 @@ _BAD: Final[Mapping[str, tuple[JsonValue, str]]] = {
     "x5c of numbers": (_certified(RSA_KEY, x5c=[1]), "not an array of certificates"),
     "x5c not base64": (_certified(RSA_KEY, x5c=["!"]), "certificate does not parse"),
     "x5c not DER": (_certified(RSA_KEY, x5c=["AAAA"]), "certificate does not parse"),
+    "x5c of X.509 v4": (_certified(RSA_KEY, x5c=[of_another_version()]), "does not parse"),
     "x missing": ({"kid": "k", "kty": "EC", "crv": "P-256", "y": "AA"}, "its x is missing"),
     "n not a string": (_bare(RSA_KEY, n=5), "its n is missing or not a string"),
     "n not base64url": (_bare(RSA_KEY, n="+/"), "its n is not base64url"),

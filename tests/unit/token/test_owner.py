@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,6 +143,21 @@ def test_a_weak_key_is_read_since_its_signature_may_mean_nothing() -> None:
 )
 def test_what_is_not_of_the_form_is_refused(text: str, check: str) -> None:
     assert _check(text) == check
+
+
+@pytest.mark.parametrize(
+    ("field", "broken"),
+    [(b"\x0c\x05owner", b"\x0c\x05\xff\xff\xff\xff\xff"), (b"\x0c\x05owner", b"\x03\x05owner")],
+    ids=["a name not in UTF-8", "a bit string for a name"],
+)
+def test_a_certificate_of_which_a_field_does_not_parse_is_refused(
+    field: bytes, broken: bytes
+) -> None:
+    der = owner().public_bytes(Encoding.DER)
+    header = {"alg": "RS256", "x5c": [base64.b64encode(der.replace(field, broken)).decode()]}
+
+    assert field in der
+    assert _check(compact(header, b"", b"x")) == "owner.jws.certificate"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from assay.errors import RequestError
 from assay.server.arm.errors import ArmRefusal, ArmRefusedError
 from assay.service.providers import WantedProvider, normal_location
 from assay.store import PrivateEndpointRecord
-from assay.x509.chain import PARSE_ERRORS
+from assay.x509.chain import PARSE_ERRORS, read_fields
 
 # What operators read on their terminals has no control characters.
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
@@ -278,9 +278,7 @@ def _signer(key: _Key) -> x509.Certificate:
         raise _bad_key("keys with a certificate in x5c, and one has none")
     try:
         certificate = x509.load_der_x509_certificate(decode_base64(key.x5c[0], "x5c"))
-        # Parsed late by `cryptography`, where no error is expected.
-        certificate.public_key()
-        tuple(certificate.extensions)
+        read_fields(certificate)
     except (EncodingError, *PARSE_ERRORS) as error:
         raise _bad_key("certificates in x5c as base64 of DER, and one is not") from error
     return certificate

@@ -23,6 +23,7 @@ from assay.errors import Finding, SettingsError, UnauthorizedError
 from assay.server.auth.refusal import unauthorized
 from assay.server.connection import LimitedConnection
 from assay.server.settings import LimitSettings
+from assay.x509.chain import PARSE_ERRORS
 
 
 class TlsConnection(Protocol):
@@ -118,7 +119,7 @@ def tls_extension(connection: TlsConnection | None) -> dict[object, object] | No
             chain = [ssl.DER_cert_to_PEM_cert(der)]
             try:
                 name = x509.load_der_x509_certificate(der).subject.rfc4514_string()
-            except ValueError:
+            except PARSE_ERRORS:
                 # TLS libraries differ in what they let through.
                 fault = "it does not parse"
     return {
@@ -147,7 +148,7 @@ def peer_certificate(scope: Scope) -> x509.Certificate | None:
         return None
     try:
         return x509.load_pem_x509_certificate(chain[0].encode("ascii"))
-    except ValueError as error:
+    except PARSE_ERRORS as error:
         raise _unverified("one that does not parse") from error
 
 

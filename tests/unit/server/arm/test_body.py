@@ -101,6 +101,20 @@ def test_the_first_certificate_of_a_key_counts() -> None:
     assert wanted.signers == (owner(),)
 
 
+def test_a_certificate_of_which_a_field_does_not_parse_is_refused() -> None:
+    name = b"\x0c\x05owner"
+    der = owner().public_bytes(Encoding.DER).replace(name, b"\x03" + name[1:])
+    body = provider_body()
+    body["properties"] = {
+        "policySigningCertificates": {
+            "keys": [{"kty": "RSA", "x5c": [base64.b64encode(der).decode()]}]
+        }
+    }
+
+    with pytest.raises(AssayError, match="certificates in x5c"):
+        decode_provider(json.dumps(body).encode(), ())
+
+
 @pytest.mark.property
 @given(
     st.sampled_from([rsa_key(), ec_key()]),

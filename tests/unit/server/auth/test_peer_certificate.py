@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -35,7 +36,7 @@ from assay.server.auth.peer_certificate import (
 )
 from assay.server.auth.settings import AuthSettings, CertificateGrant, ClientCertificateSettings
 from assay.server.settings import LimitSettings
-from tests.certificates import CA_USAGE, Keys, Recipe, name, pem
+from tests.certificates import CA_USAGE, Keys, Recipe, name, of_another_version, pem
 from tests.conftest import AT
 from tests.servers.tls import tls_identity
 
@@ -339,8 +340,9 @@ def test_a_certificate_that_nobody_asked_for_is_not_read() -> None:
     assert extension["client_cert_chain"] == []
 
 
-def test_a_certificate_that_only_tls_understands_is_refused() -> None:
-    extension = tls_extension(Connection(b"odd", mode=ssl.CERT_OPTIONAL))
+@pytest.mark.parametrize("der", [b"odd", base64.b64decode(of_another_version())])
+def test_a_certificate_that_only_tls_understands_is_refused(der: bytes) -> None:
+    extension = tls_extension(Connection(der, mode=ssl.CERT_OPTIONAL))
 
     assert extension is not None
     assert extension["client_cert_error"] == "it does not parse"
