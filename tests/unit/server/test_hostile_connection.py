@@ -234,7 +234,7 @@ def test_a_request_that_a_server_cannot_wait_for_any_more_is_told() -> None:
 
 
 async def _as_asked(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers after as many milliseconds as the address says; reads no body at /early or /unread."""
+    """Answer after the milliseconds of the address, having read no body of /early and /unread."""
     first, milliseconds = scope["path"].rsplit("/", 1)
     if first not in {"/early", "/unread"}:
         await read_body(receive)
