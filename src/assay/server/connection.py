@@ -213,8 +213,8 @@ class LimitedConnection(HttpToolsProtocol):
             return
         target = httptools.parse_url(self.url)
         if target.host:
-            name = b"[%b]" % target.host if b":" in target.host else target.host
-            host = name + (b":%d" % target.port if target.port else b"")
+            address = b"[%b]" % target.host if b":" in target.host else target.host
+            host = address + (b":%d" % target.port if target.port else b"")
             self.scope["headers"] = [
                 (name, host if name == b"host" else value) for name, value in self.scope["headers"]
             ]
