@@ -37,26 +37,38 @@ class Meter:
         if self.steps < 0:
             raise OutOfStepsError
 
-    def weigh(self, value: object, depth: int = 1_000) -> None:
+    def weigh(self, value: object, depth: int = 1_000) -> int:
         """Take a step for every node of a JSON value down to `depth`, and for its characters.
+
+        Those of members' names count, too. Returns how many characters the JSON text of all that
+        has at least: each node one, besides those of strings and names.
 
         Raises:
             OutOfStepsError: There are not so many left. Values with shared parts can be far
                 larger than their memory, so the count stops there.
         """
         level = [value]
+        least = 0
         while level and depth >= 0:
             self.spend(len(level))
+            least += len(level)
             below: list[object] = []
             for item in level:
+                characters = 0
                 if isinstance(item, str):
-                    self.spend(len(item) // CHARACTERS_A_STEP)
+                    characters = len(item)
                 elif isinstance(item, list):
                     below.extend(item)
                 elif isinstance(item, dict):
                     below.extend(item.values())
+                    # Of all names together: many short ones are not free.
+                    characters = sum(map(len, item))
+                if characters:
+                    self.spend(characters // CHARACTERS_A_STEP)
+                    least += characters
                 # A level of shared parts can outgrow memory before it is counted.
                 if len(below) > self.steps:
                     raise OutOfStepsError
             level = below
             depth -= 1
+        return least

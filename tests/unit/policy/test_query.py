@@ -207,6 +207,62 @@ def test_a_query_that_grows_without_end_runs_out_of_steps(query: str) -> None:
         Query(query).run("x", Meter(50_000))
 
 
+SHARED_NAME = {"k" * 65_536: 1}
+BOMB = "[" + ",".join("@" * 80) + "]"
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "steps"),
+    [
+        (f"{BOMB}", SHARED_NAME, 80 * 4_096),
+        (f"to_string({BOMB})", SHARED_NAME, 80 * 4_096),
+        ("[*].{" + "k" * 10_000 + ":@}", [1] * 2_000, 2_000 * 625),
+        ("[?@ == @] | `0`", [SHARED_NAME] * 100, 100 * 4_096),
+        ("[?contains([@], @)] | `0`", [SHARED_NAME] * 100, 100 * 4_096),
+    ],
+)
+def test_long_names_are_charged_wherever_they_are_written_or_compared(
+    query: str, document: object, steps: int
+) -> None:
+    with pytest.raises(OutOfStepsError):
+        Query(query).run(document, Meter(steps))
+
+
+@pytest.mark.parametrize("query", ["{q}", "to_string({q})", "length(to_string({q}))"])
+@pytest.mark.parametrize(
+    "document", [SHARED_NAME, "x" * 65_536, {f"{name:064}": 0 for name in range(1_024)}]
+)
+def test_a_text_that_would_be_longer_than_any_string_is_not_written(
+    query: str, document: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_value: object) -> bytes:
+        pytest.fail("the text was written")
+
+    monkeypatch.setattr("assay.policy.query.encode_json", write)
+    monkeypatch.setattr("assay.policy.query_functions.encode_json", write)
+
+    with pytest.raises(QueryError, match="strings have at most 4194304 characters"):
+        Query(query.format(q=BOMB)).run(document, Meter())
+
+
+class Unreadable(dict[str, object]):
+    def __repr__(self) -> str:
+        pytest.fail("the argument was written out")
+
+
+def test_an_error_does_not_write_out_a_large_argument() -> None:
+    argument = Unreadable(SHARED_NAME)
+
+    with pytest.raises(QueryError, match="too large to be shown") as caught:
+        # Lists are looked through for what they should hold.
+        Query("sum(@)").run([argument], Meter())
+    assert "k" * 100 not in str(caught.value)
+    assert "k" * 100 not in str(caught.value.__cause__)
+
+    with pytest.raises(QueryError, match=r"value: \{'a': 1\}, expected one of: \['number'\]"):
+        Query("abs(@)").run({"a": 1}, Meter())
+
+
 def test_a_list_of_a_hundred_alternatives_is_not_too_deep() -> None:
     query = "Events[?" + " || ".join(f"Name == 'd{index}.sys'" for index in range(150)) + "]"
 
