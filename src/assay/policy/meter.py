@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 MAX_STEPS: Final = 2_000_000
@@ -10,6 +11,9 @@ documented TPM policies need some ten thousand."""
 
 CHARACTERS_A_STEP: Final = 16
 """How many characters of a string, made or read, count as one step."""
+
+LONG_STRING: Final = 256
+"""To compare shorter strings is part of the step that their claim takes."""
 
 MAX_STRING_CHARACTERS: Final = 4 * 1_048_576
 """The JSON of a boot log is the largest string there is, and stays below one MiB."""
@@ -36,6 +40,20 @@ class Meter:
         self.steps -= steps
         if self.steps < 0:
             raise OutOfStepsError
+
+    def compare(self, values: Iterable[object]) -> None:
+        """Take steps for the long strings among `values`, which may be compared to their ends.
+
+        Raises:
+            OutOfStepsError: There are not so many left.
+        """
+        self.spend(
+            sum(
+                len(value) // CHARACTERS_A_STEP
+                for value in values
+                if isinstance(value, str) and len(value) > LONG_STRING
+            )
+        )
 
     def weigh(self, value: object, depth: int = 1_000) -> int:
         """Take a step for every node of a JSON value down to `depth`, and for its characters.

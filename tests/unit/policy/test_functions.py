@@ -73,6 +73,17 @@ def test_a_document_and_a_query_are_read_once() -> None:
     assert MAX_STEPS - before > 6_000
 
 
+def test_a_document_is_compared_with_an_equal_one_at_a_charge() -> None:
+    workbench = Workbench(Meter())
+    text = '"' + "x" * 1_600 + '"'
+    workbench.document(text)
+    before = workbench.meter.steps
+
+    workbench.document("".join(list(text)))
+
+    assert before - workbench.meter.steps == 100
+
+
 @pytest.mark.parametrize("element", ["[],", '{"":0},'])
 def test_a_short_text_of_many_nodes_runs_out_of_steps_before_it_is_parsed(element: str) -> None:
     workbench = Workbench(Meter(10_000))
@@ -192,6 +203,9 @@ def test_integers_of_claims_have_64_bits() -> None:
     assert not in_range(-(2**63) - 1)
 
 
+LONG = "x" * 1_600
+
+
 def cost(name: str, *arguments: Values) -> int:
     meter = Meter()
     FUNCTIONS[FunctionName(name)](Workbench(meter), arguments)
@@ -211,6 +225,10 @@ def cost(name: str, *arguments: Values) -> int:
         ("AppendString", (("x" * 20,), ("y" * 30,)), 1 + 3),
         ("NegateBool", ((True,),), 0),
         ("ContainsOnlyValue", ((1, 2), (1,)), 2),
+        # Strings that may have equals are compared to their ends.
+        ("IsSubsetOf", ((LONG, "a"), (1, 2, 3)), 5 + 100),
+        ("ContainsOnlyValue", ((1, 2), (LONG,)), 2 + 100),
+        ("JsonToClaimValue", ((f'["{LONG}",1]',),), (1 + 100 + 2) + 2 + 100),
     ],
 )
 def test_work_is_counted_by_what_is_read_and_made(
