@@ -12,7 +12,12 @@ from typing import Final, TypeAlias
 
 from assay.claims import ClaimValue
 from assay.encoding import EncodingError, JsonValue, json_type, parse_json
-from assay.policy.meter import CHARACTERS_A_STEP, MAX_STRING_CHARACTERS, Meter
+from assay.policy.meter import (
+    CHARACTERS_A_STEP,
+    MAX_STRING_CHARACTERS,
+    STEPS_A_QUERY_CHARACTER,
+    Meter,
+)
 from assay.policy.query import Query
 from assay.policy.query_functions import QueryError
 from assay.policy.syntax import FunctionName
@@ -76,7 +81,7 @@ class Workbench:
         query = self._queries.get(text)
         if query is None:
             # Whether another evaluation has read it or not: the count must not depend on that.
-            self.meter.spend(1 + len(text))
+            self.meter.spend(1 + len(text) * STEPS_A_QUERY_CHARACTER)
             query = self._queries[text] = self._kept.get(text) or self._read(text)
         return query
 

@@ -12,6 +12,9 @@ documented TPM policies need some ten thousand."""
 CHARACTERS_A_STEP: Final = 16
 """How many characters of a string, made or read, count as one step."""
 
+STEPS_A_QUERY_CHARACTER: Final = 8
+"""To read a query takes some four microseconds and 300 bytes for each of its characters."""
+
 LONG_STRING: Final = 256
 """To compare shorter strings is part of the step that their claim takes."""
 

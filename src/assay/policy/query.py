@@ -6,10 +6,10 @@ Literals in backquotes are JSON, as the specification has it and the library doe
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.parser import Parser
 
 from assay.encoding import EncodingError, encode_json, parse_json
 from assay.policy.meter import Meter, OutOfStepsError
@@ -52,6 +52,13 @@ _LIBRARY_ERRORS: Final = (
 )
 
 
+class _Parser(Parser):  # type: ignore[misc]  # the library has no types
+    """The library's, without its memory of the last 512 trees: long ones have megabytes."""
+
+    _CACHE: ClassVar[dict[str, Any]] = {}
+    _MAX_SIZE = 0
+
+
 class Query:
     """A query, parsed once."""
 
@@ -67,7 +74,7 @@ class Query:
             raise QueryError(f"a query of at most {MAX_QUERY_CHARACTERS} characters is expected")
         try:
             _check_literals(text)
-            parsed: Any = jmespath.compile(text)
+            parsed: Any = _Parser().parse(text)
             _check_depth(parsed.parsed)
             self._program = compile_query(parsed.parsed)
         except _LIBRARY_ERRORS as error:

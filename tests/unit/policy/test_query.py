@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jmespath.parser import Parser
 
 from assay.policy.meter import Meter, OutOfStepsError
 from assay.policy.query import MAX_QUERY_CHARACTERS, Query
@@ -283,6 +284,16 @@ def test_a_query_has_at_most_so_many_characters_and_levels() -> None:
     assert run("a" + " | a" * 199) == "null"
     with pytest.raises(QueryError, match="at most 200 levels"):
         Query("a" + " | a" * 200)
+
+
+def test_the_library_s_memory_of_trees_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees: dict[str, object] = {"a": "no tree"}
+    monkeypatch.setattr(Parser, "_CACHE", trees)
+
+    assert run("a", {"a": 1}) == "1"
+    assert run("b", {"b": 1}) == "1"
+
+    assert trees == {"a": "no tree"}
 
 
 def test_slices_are_charged_for() -> None:
