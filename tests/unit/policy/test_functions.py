@@ -259,12 +259,10 @@ def test_a_query_is_charged_once_an_evaluation() -> None:
     assert workbench.meter.steps == MAX_STEPS - 25
 
 
-def test_queries_are_paid_for_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    workbench = Workbench(Meter(8 * 100))
-    monkeypatch.setattr("assay.policy.functions.Query", None)
-
+def test_queries_are_paid_for_before_they_are_read() -> None:
+    # Were it read first, it would be refused as no query.
     with pytest.raises(OutOfStepsError):
-        workbench.query("a" * 100)
+        Workbench(Meter(8 * 100)).query("[" * 100)
 
 
 def test_an_evaluation_reads_no_more_than_some_fifteen_of_the_longest_queries() -> None:

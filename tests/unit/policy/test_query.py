@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
+import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jmespath.parser import Parser
 
-from assay.policy.meter import Meter, OutOfStepsError
+from assay.policy.meter import MAX_STRING_CHARACTERS, Meter, OutOfStepsError
 from assay.policy.query import MAX_QUERY_CHARACTERS, Query
 from assay.policy.query_functions import QueryError
 
@@ -234,16 +236,17 @@ def test_long_names_are_charged_wherever_they_are_written_or_compared(
     "document", [SHARED_NAME, "x" * 65_536, {f"{name:064}": 0 for name in range(1_024)}]
 )
 def test_a_text_that_would_be_longer_than_any_string_is_not_written(
-    query: str, document: object, monkeypatch: pytest.MonkeyPatch
+    query: str, document: object
 ) -> None:
-    def write(_value: object) -> bytes:
-        pytest.fail("the text was written")
-
-    monkeypatch.setattr("assay.policy.query.encode_json", write)
-    monkeypatch.setattr("assay.policy.query_functions.encode_json", write)
+    program = Query(query.format(q=BOMB))
+    tracemalloc.start()
 
     with pytest.raises(QueryError, match="strings have at most 4194304 characters"):
-        Query(query.format(q=BOMB)).run(document, Meter())
+        program.run(document, Meter())
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MAX_STRING_CHARACTERS
 
 
 class Unreadable(dict[str, object]):
@@ -286,14 +289,14 @@ def test_a_query_has_at_most_so_many_characters_and_levels() -> None:
         Query("a" + " | a" * 200)
 
 
-def test_the_library_s_memory_of_trees_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    trees: dict[str, object] = {"a": "no tree"}
-    monkeypatch.setattr(Parser, "_CACHE", trees)
+def test_the_library_s_memory_of_trees_is_not_used() -> None:
+    kept = jmespath.compile("kept")
 
-    assert run("a", {"a": 1}) == "1"
-    assert run("b", {"b": 1}) == "1"
+    # It remembers the last 512.
+    for number in range(600):
+        assert run(f"a{number}", {f"a{number}": 1}) == "1"
 
-    assert trees == {"a": "no tree"}
+    assert jmespath.compile("kept") is kept
 
 
 def test_slices_are_charged_for() -> None:
