@@ -260,7 +260,8 @@ def _filter(test: syntax.PropertyTest, scope: Scope, source: Source) -> _Filter:
     def keep(run: Run, environment: Environment, claims: Sequence[Claim]) -> list[Claim]:
         values, _ = right(run, environment)
         run.spend(len(claims) + len(values))
-        _spend_on_long(run, read, claims, _long_lengths(values))
+        if lengths := _long_lengths(values):
+            _spend_on_long(run, read, claims, lengths)
         holds = predicate(test.operator, values)
         return [claim for claim in claims if holds(read(claim))]
 
@@ -273,29 +274,23 @@ def _literal_filter(read: _Reader, operation: Operator, value: ClaimValue) -> _F
 
     def keep(run: Run, _environment: Environment, claims: Sequence[Claim]) -> list[Claim]:
         run.spend(len(claims))
-        _spend_on_long(run, read, claims, lengths)
+        if lengths:
+            _spend_on_long(run, read, claims, lengths)
         return [claim for claim in claims if holds(read(claim))]
 
     return keep
 
 
-def _long_lengths(values: Values) -> frozenset[int]:
-    return frozenset(
-        [len(value) for value in values if isinstance(value, str) and len(value) > LONG_STRING]
-    )
+def _long_lengths(values: Values) -> list[int]:
+    return [len(value) for value in values if isinstance(value, str) and len(value) > LONG_STRING]
 
 
-def _spend_on_long(
-    run: Run, read: _Reader, claims: Sequence[Claim], lengths: frozenset[int]
-) -> None:
+def _spend_on_long(run: Run, read: _Reader, claims: Sequence[Claim], lengths: list[int]) -> None:
     """Take steps for the strings that have as many characters as one to compare them with."""
-    # Strings of different lengths are different at once, and most of all strings are short.
-    if lengths:
-        run.compare(
-            value
-            for claim in claims
-            if isinstance(value := read(claim), str) and len(value) in lengths
-        )
+    # Strings of different lengths are different at once.
+    wanted = frozenset(lengths)
+    values = map(read, claims)
+    run.compare(value for value in values if isinstance(value, str) and len(value) in wanted)
 
 
 def predicate(operation: Operator, right: Values) -> Predicate:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 MAX_STEPS: Final = 2_000_000
-"""About two seconds of the slowest kind of step. A draft policy comes from any caller, and the
-documented TPM policies need some ten thousand."""
+"""About two seconds of the slowest kind of step. A draft policy comes from any caller, and one as
+large as the largest published needs some fifty thousand over a boot log."""
 
 CHARACTERS_A_STEP: Final = 16
 """How many characters of a string, made or read, count as one step."""
@@ -50,13 +50,9 @@ class Meter:
         Raises:
             OutOfStepsError: There are not so many left.
         """
-        self.spend(
-            sum(
-                len(value) // CHARACTERS_A_STEP
-                for value in values
-                if isinstance(value, str) and len(value) > LONG_STRING
-            )
-        )
+        for value in values:
+            if isinstance(value, str) and len(value) > LONG_STRING:
+                self.spend(len(value) // CHARACTERS_A_STEP)
 
     def weigh(self, value: object, depth: int = 1_000) -> int:
         """Take a step for every node of a JSON value down to `depth`, and for its characters.
@@ -74,22 +70,25 @@ class Meter:
             self.spend(len(level))
             least += len(level)
             below: list[object] = []
+            steps = 0
             for item in level:
-                characters = 0
                 if isinstance(item, str):
                     characters = len(item)
-                elif isinstance(item, list):
+                    steps += characters // CHARACTERS_A_STEP
+                    least += characters
+                    continue
+                if isinstance(item, list):
                     below.extend(item)
                 elif isinstance(item, dict):
                     below.extend(item.values())
                     # Of all names together: many short ones are not free.
                     characters = sum(map(len, item))
-                if characters:
-                    self.spend(characters // CHARACTERS_A_STEP)
+                    steps += characters // CHARACTERS_A_STEP
                     least += characters
                 # A level of shared parts can outgrow memory before it is counted.
                 if len(below) > self.steps:
                     raise OutOfStepsError
+            self.spend(steps)
             level = below
             depth -= 1
         return least
