@@ -17,7 +17,12 @@ from assay.policy import MAX_POLICY_BYTES, PolicySyntaxError, compile_policy, po
 from assay.policy.check import ARITIES
 from assay.policy.cursor import MAX_PROBLEMS
 from assay.policy.evaluation import Decision
-from assay.policy.meter import CHARACTERS_A_STEP, MAX_STEPS, MAX_STRING_CHARACTERS
+from assay.policy.meter import (
+    CHARACTERS_A_STEP,
+    MAX_STEPS,
+    MAX_STRING_CHARACTERS,
+    STEPS_A_QUERY_CHARACTER,
+)
 from assay.policy.outcome import ERROR
 from assay.policy.parser import MAX_DIGITS, MAX_NESTING, MAX_RULES
 from assay.policy.query import MAX_QUERY_CHARACTERS, MAX_QUERY_LEVELS
@@ -48,6 +53,7 @@ _LIMITS: Final = {
     "incoming claims": MAX_INCOMING_CLAIMS,
     "steps of one evaluation": MAX_STEPS,
     "characters of a string that count as one step": CHARACTERS_A_STEP,
+    "steps for each character of a query, to read it": STEPS_A_QUERY_CHARACTER,
     "characters of a query": MAX_QUERY_CHARACTERS,
     "levels of a query": MAX_QUERY_LEVELS,
     "characters of one string": MAX_STRING_CHARACTERS,

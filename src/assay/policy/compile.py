@@ -21,7 +21,7 @@ from assay.policy.expressions import (
     compile_expression,
 )
 from assay.policy.functions import Values, in_range, typed
-from assay.policy.meter import OutOfStepsError
+from assay.policy.meter import LONG_STRING, OutOfStepsError
 from assay.policy.query import Query
 from assay.policy.run import Outgoing, Run
 from assay.policy.source import Source
@@ -31,6 +31,7 @@ Matcher: TypeAlias = Callable[[Run, Environment], Sequence[Claim] | None]
 """The claims that meet a condition; none for a negated one that holds; `None` where it fails."""
 
 Effect: TypeAlias = Callable[[Run, Environment], None]
+_Reader: TypeAlias = Callable[[Claim], ClaimValue]
 Predicate: TypeAlias = Callable[[ClaimValue], bool]
 _Filter: TypeAlias = Callable[[Run, Environment, Sequence[Claim]], list[Claim]]
 
@@ -252,25 +253,44 @@ def _negation(matches: Matcher) -> Matcher:
 def _filter(test: syntax.PropertyTest, scope: Scope, source: Source) -> _Filter:
     read = READERS[test.property]
     if isinstance(test.expression, syntax.Literal):
-        return _literal_filter(read, predicate(test.operator, (test.expression.value,)))
+        return _literal_filter(read, test.operator, test.expression.value)
     right = compile_expression(test.expression, scope, source)
 
     # The right side is the same for all claims, and not evaluated where there is none.
     def keep(run: Run, environment: Environment, claims: Sequence[Claim]) -> list[Claim]:
         values, _ = right(run, environment)
         run.spend(len(claims) + len(values))
+        if lengths := _long_lengths(values):
+            _spend_on_long(run, read, claims, lengths)
         holds = predicate(test.operator, values)
         return [claim for claim in claims if holds(read(claim))]
 
     return keep
 
 
-def _literal_filter(read: Callable[[Claim], ClaimValue], holds: Predicate) -> _Filter:
+def _literal_filter(read: _Reader, operation: Operator, value: ClaimValue) -> _Filter:
+    holds = predicate(operation, (value,))
+    lengths = _long_lengths((value,))
+
     def keep(run: Run, _environment: Environment, claims: Sequence[Claim]) -> list[Claim]:
         run.spend(len(claims))
+        if lengths:
+            _spend_on_long(run, read, claims, lengths)
         return [claim for claim in claims if holds(read(claim))]
 
     return keep
+
+
+def _long_lengths(values: Values) -> list[int]:
+    return [len(value) for value in values if isinstance(value, str) and len(value) > LONG_STRING]
+
+
+def _spend_on_long(run: Run, read: _Reader, claims: Sequence[Claim], lengths: list[int]) -> None:
+    """Take steps for the strings that have as many characters as one to compare them with."""
+    # Strings of different lengths are different at once.
+    wanted = frozenset(lengths)
+    values = map(read, claims)
+    run.compare(value for value in values if isinstance(value, str) and len(value) in wanted)
 
 
 def predicate(operation: Operator, right: Values) -> Predicate:
@@ -322,6 +342,7 @@ class _Action:
         def copy(run: Run, environment: Environment) -> None:
             claims = environment[slot]
             run.spend(len(claims))
+            run.compare([claim.value for claim in claims])
             target = outgoing(run)
             for claim in claims:
                 if claim.read_only:
@@ -345,6 +366,8 @@ class _Action:
 
         def make(run: Run, environment: Environment) -> None:
             values, read_only = value_of(run, environment)
+            # There may be equal ones already, where they are put.
+            run.compare(values)
             if leaves and values:
                 if read_only:
                     raise self._refuse_read_only()
@@ -362,6 +385,8 @@ class _Action:
         def make(run: Run, environment: Environment) -> None:
             evaluated = value_of(run, environment)
             claim_type = self._claim_type(type_of(run, environment)[0])
+            # Each claim is found or put under its type.
+            run.compare([claim_type] * (1 + len(evaluated[0])))
             self._make_typed(claim_type, lambda _run, _environment: evaluated, seen=True)(
                 run, environment
             )

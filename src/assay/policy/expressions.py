@@ -64,8 +64,9 @@ def _values(slot: int) -> Evaluator:
             claim = claims[0]
             return (claim.value,), claim.read_only
         run.spend(len(claims))
-        values = distinct([claim.value for claim in claims])
-        return values, any(claim.read_only for claim in claims)
+        values = [claim.value for claim in claims]
+        run.compare(values)
+        return distinct(values), any(claim.read_only for claim in claims)
 
     return evaluate
 
@@ -73,8 +74,12 @@ def _values(slot: int) -> Evaluator:
 def _attributes(slot: int, read: Callable[[Claim], ClaimValue]) -> Evaluator:
     # Only the value of a claim can be read-only; its name is no secret.
     def evaluate(run: Run, environment: Environment) -> Evaluated:
-        run.spend(len(environment[slot]))
-        return distinct([read(claim) for claim in environment[slot]]), False
+        claims = environment[slot]
+        run.spend(len(claims))
+        attributes = [read(claim) for claim in claims]
+        if len(claims) > 1:
+            run.compare(attributes)
+        return distinct(attributes), False
 
     return evaluate
 

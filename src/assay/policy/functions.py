@@ -12,7 +12,12 @@ from typing import Final, TypeAlias
 
 from assay.claims import ClaimValue
 from assay.encoding import EncodingError, JsonValue, json_type, parse_json
-from assay.policy.meter import CHARACTERS_A_STEP, MAX_STRING_CHARACTERS, Meter
+from assay.policy.meter import (
+    CHARACTERS_A_STEP,
+    MAX_STRING_CHARACTERS,
+    STEPS_A_QUERY_CHARACTER,
+    Meter,
+)
 from assay.policy.query import Query
 from assay.policy.query_functions import QueryError
 from assay.policy.syntax import FunctionName
@@ -39,7 +44,8 @@ class Workbench:
     def __init__(self, meter: Meter, kept: dict[str, Query | None] | None = None) -> None:
         self.meter = meter
         self._kept = {} if kept is None else kept
-        self._documents: dict[str, JsonValue] = {}
+        self._documents: dict[str, tuple[str, JsonValue]] = {}
+        """Each with the text that it was read from."""
         self._queries: dict[str, Query] = {}
 
     def document(self, text: str) -> JsonValue:
@@ -48,17 +54,23 @@ class Workbench:
         Raises:
             FunctionError: It is not strict JSON.
         """
-        # Not `get`: JSON null is a value, too.
-        if text not in self._documents:
+        found = self._documents.get(text)
+        if found is None:
             # Before it is parsed: a short text can make a large tree.
             self.meter.spend(1 + len(text) // CHARACTERS_A_STEP + sum(map(text.count, "[{,:")))
             try:
-                self._documents[text] = parse_json(text.encode(), "JSON is expected as argument")
+                document = parse_json(text.encode(), "JSON is expected as argument")
             except EncodingError as error:
                 raise FunctionError(str(error)) from error
             except UnicodeEncodeError as error:
                 raise FunctionError(f"JSON is expected as argument: {error}") from error
-        return self._documents[text]
+            self._documents[text] = (text, document)
+            return document
+        known, document = found
+        # The same object is found without a look at its characters.
+        if known is not text:
+            self.meter.compare((text,))
+        return document
 
     def query(self, text: str) -> Query:
         """The query of `text`.
@@ -69,7 +81,7 @@ class Workbench:
         query = self._queries.get(text)
         if query is None:
             # Whether another evaluation has read it or not: the count must not depend on that.
-            self.meter.spend(1 + len(text))
+            self.meter.spend(1 + len(text) * STEPS_A_QUERY_CHARACTER)
             query = self._queries[text] = self._kept.get(text) or self._read(text)
         return query
 
@@ -113,12 +125,15 @@ def json_to_claim_value(workbench: Workbench, arguments: tuple[Values, ...]) -> 
     value = workbench.document(_string(arguments[0], "JsonToClaimValue", "argument"))
     elements = value if isinstance(value, list) else [value]
     workbench.meter.spend(len(elements))
+    if len(elements) > 1:
+        workbench.meter.compare(elements)
     return distinct([_claim_value(element) for element in elements if element is not None])
 
 
 def is_subset_of(workbench: Workbench, arguments: tuple[Values, ...]) -> Values:
     """IsSubsetOf(a, b): whether every value of a is in b, by type and value."""
     workbench.meter.spend(len(arguments[0]) + len(arguments[1]))
+    workbench.meter.compare(arguments[0])
     return (typed(arguments[0]) <= typed(arguments[1]),)
 
 
@@ -154,6 +169,7 @@ def contains_only_value(workbench: Workbench, arguments: tuple[Values, ...]) -> 
     """
     wanted = _single(arguments[1], "ContainsOnlyValue", "second argument")
     workbench.meter.spend(len(arguments[0]))
+    workbench.meter.compare((wanted,))
     return (typed(arguments[0]) == typed((wanted,)),)
 
 

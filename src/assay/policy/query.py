@@ -6,14 +6,14 @@ Literals in backquotes are JSON, as the specification has it and the library doe
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.parser import Parser
 
 from assay.encoding import EncodingError, encode_json, parse_json
-from assay.policy.meter import Meter
-from assay.policy.query_functions import QueryError
+from assay.policy.meter import Meter, OutOfStepsError
+from assay.policy.query_functions import QueryError, check_text
 from assay.policy.query_program import compile_query
 
 MAX_QUERY_CHARACTERS: Final = 16_384
@@ -36,6 +36,9 @@ _PLACE: Final = re.compile(
     r': Parse error at column (?P<column>[0-9]+), token ".*" \((?P<kind>\w+)\), for expression\Z'
 )
 
+_SHOWN_STEPS: Final = 200
+"""The largest argument that an error writes out, by its weight; errors are cut to less."""
+
 # What the library lets through for arguments of the wrong kind, besides its own errors.
 _LIBRARY_ERRORS: Final = (
     JMESPathError,
@@ -47,6 +50,13 @@ _LIBRARY_ERRORS: Final = (
     TypeError,
     ValueError,
 )
+
+
+class _Parser(Parser):  # type: ignore[misc]  # the library has no types
+    """The library's, without its memory of the last 512 trees: long ones have megabytes."""
+
+    _CACHE: ClassVar[dict[str, Any]] = {}
+    _MAX_SIZE = 0
 
 
 class Query:
@@ -64,7 +74,7 @@ class Query:
             raise QueryError(f"a query of at most {MAX_QUERY_CHARACTERS} characters is expected")
         try:
             _check_literals(text)
-            parsed: Any = jmespath.compile(text)
+            parsed: Any = _Parser().parse(text)
             _check_depth(parsed.parsed)
             self._program = compile_query(parsed.parsed)
         except _LIBRARY_ERRORS as error:
@@ -79,8 +89,12 @@ class Query:
         """
         try:
             result = self._program.run(document, meter)
-            meter.weigh(result)
+            # Before it is written: shared parts make a long text out of little memory.
+            check_text(meter.weigh(result))
             return encode_json(result).decode()
+        except JMESPathTypeError as error:
+            _abridge(error)
+            raise QueryError(f"the query failed: {_first_line(error)}") from error
         except _LIBRARY_ERRORS as error:
             raise QueryError(f"the query failed: {_first_line(error)}") from error
 
@@ -115,6 +129,14 @@ def _complaint(error: BaseException) -> str:
         return "equality is written `==`" if line == "Unknown token '='" else line
     hint = "; numbers stand in backquotes" if place["kind"] == "NUMBER" else ""
     return f"{line[: place.start()]} at character {int(place['column']) + 1}{hint}"
+
+
+def _abridge(error: JMESPathTypeError) -> None:
+    """Take a large argument out of an error, which would write out all of it to be read."""
+    try:
+        Meter(_SHOWN_STEPS).weigh(error.current_value)
+    except OutOfStepsError:
+        error.current_value = "(too large to be shown)"
 
 
 def _first_line(error: BaseException) -> str:

@@ -63,6 +63,16 @@ class QueryFunctions(Functions):  # type: ignore[misc]  # the library has no typ
         return argument if is_number(argument) else None
 
 
+def check_text(least: int) -> None:
+    """Refuse to make a text of at least so many characters, where no string has so many.
+
+    Raises:
+        QueryError: It would be too long.
+    """
+    if least > MAX_STRING_CHARACTERS:
+        raise QueryError(f"strings have at most {MAX_STRING_CHARACTERS} characters")
+
+
 def is_number(value: object) -> bool:
     """Whether a JSON value is a number: in Python, Booleans are, too."""
     return isinstance(value, int | float) and not isinstance(value, bool)

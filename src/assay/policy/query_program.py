@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from jmespath.visitor import _Expression
 
 from assay.policy.meter import CHARACTERS_A_STEP, Meter
-from assay.policy.query_functions import QueryFunctions, is_number, same
+from assay.policy.query_functions import QueryFunctions, check_text, is_number, same
 
 _Step: TypeAlias = Callable[[Any, Meter], Any]
 _Node: TypeAlias = dict[str, Any]
@@ -363,11 +363,14 @@ def _function(node: _Node) -> QueryProgram:
     parts = _children(node)
     steps = [part.step for part in parts]
     depth = _WHOLE if name in _DEEP_FUNCTIONS else 1
+    writes = name == "to_string"
 
     def step(value: Any, meter: Meter) -> Any:  # noqa: ANN401  any JSON value
         arguments = [part(value, meter) for part in steps]
         for argument in arguments:
-            meter.weigh(argument, depth)
+            least = meter.weigh(argument, depth)
+            if writes:
+                check_text(least)
         result = _FUNCTIONS.call_function(name, arguments)
         if result.__class__ is str:
             meter.spend(len(result) // CHARACTERS_A_STEP)

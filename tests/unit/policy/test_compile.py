@@ -5,7 +5,7 @@ import pytest
 from assay.claims import Claim, ClaimIssuer, ClaimValue
 from assay.policy import Decision, PolicyEvaluationError, compile_policy
 from assay.policy.compile import Program, compile_program, predicate, run_rules
-from assay.policy.meter import MAX_STEPS
+from assay.policy.meter import CHARACTERS_A_STEP, MAX_STEPS
 from assay.policy.parser import parse
 from assay.policy.query import Query
 from assay.policy.source import Source
@@ -305,6 +305,47 @@ def test_work_is_counted_by_the_claims_and_values_looked_at(rules: str, steps: i
     run_rules(program.authorization, run, program.source)
 
     assert MAX_STEPS - run.steps == steps
+
+
+LONG = "x" * 1_600
+COMPARED = len(LONG) // CHARACTERS_A_STEP
+
+
+@pytest.mark.parametrize(
+    ("rules", "steps"),
+    [
+        # Strings of other lengths are not looked at, nor are short ones worth a step.
+        ('c:[type=="b"] && [type=="a", value==c.value] => permit();', 3 + COMPARED),
+        ('c:[type=="b"] && [type=="a", value!=c.value] => permit();', 3 + COMPARED),
+        (f'[type=="a", value=="{LONG}"] => permit();', 2 + COMPARED),
+        (f'[type=="a", value!="{LONG}"] => permit();', 2 + COMPARED),
+        ('[type=="a", value=="x"] => permit();', 2),
+        (f'[type=="a", value=="{LONG}z"] => permit();', 2 + COMPARED),
+        (f'[type=="a", value=="{LONG}zz"] => permit();', 2),
+        ('c:[type=="a"] => issue(claim=c);', 2 + 2 * COMPARED),
+        ('c:[type=="a"] => issue(type="d", value=c.value);', 2 + (2 + 2) * COMPARED),
+        ('c:[type=="b"] => issue(type="d", value=c.value);', COMPARED),
+        ('c:[type=="b"] => issue(type=c.value, value=1);', 1 + 2 * COMPARED),
+    ],
+)
+def test_long_strings_are_compared_at_a_charge(rules: str, steps: int) -> None:
+    program = compiled(rules)
+    run = program.start((Claim("a", LONG), Claim("a", LONG + "y"), Claim("b", "".join(LONG))))
+
+    run_rules(program.authorization, run, program.source)
+
+    assert MAX_STEPS - run.steps == steps
+
+
+def test_a_long_string_cannot_be_compared_without_end() -> None:
+    tests = ", value==c.value" * 100
+    policy = compile_policy(
+        f'version=1.0;authorizationrules{{c:[type=="a"] && [type=="b"{tests}] => permit();}};'
+    )
+    long = "x" * 1_048_576
+
+    with pytest.raises(PolicyEvaluationError, match="too many steps"):
+        policy.evaluate((Claim("a", long), Claim("b", long[1:] + "x")))
 
 
 def test_a_query_in_the_text_is_read_once_for_all_evaluations() -> None:

@@ -17,12 +17,18 @@ CLAIMS = (
 )
 
 
-def evaluate(expression: str, *claims: Claim) -> Evaluated:
+def evaluate(expression: str, *claims: Claim, run: Run | None = None) -> Evaluated:
     source = Source(f"version=1.2;authorizationrules{{[value=={expression}] => permit();}};")
     tree, problems = parse(source)
     assert problems == []
     node = tree.rules(SectionName.AUTHORIZATION)[0].conditions[0].tests[0].expression
-    return compile_expression(node, {"c": 0}, source)(Run(()), [claims])
+    return compile_expression(node, {"c": 0}, source)(Run(()) if run is None else run, [claims])
+
+
+def spent(expression: str, *claims: Claim) -> int:
+    run = Run(())
+    evaluate(expression, *claims, run=run)
+    return MAX_STEPS - run.steps
 
 
 @pytest.mark.parametrize(
@@ -113,3 +119,12 @@ def test_values_of_many_claims_are_charged_for() -> None:
     compile_expression(node, {"c": 0}, source)(run, [CLAIMS])
 
     assert run.steps == MAX_STEPS - len(CLAIMS)
+
+
+def test_long_values_of_several_claims_are_compared_at_a_charge() -> None:
+    claims = (Claim("x" * 1_600, "y" * 3_200), Claim("x" * 1_600, 1))
+
+    assert spent("c.type", *claims) == 2 + 2 * 100
+    assert spent("c.value", *claims) == 2 + 200
+    assert spent("c.type", claims[0]) == 1
+    assert spent("c.value", claims[0]) == 0

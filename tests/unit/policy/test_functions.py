@@ -12,7 +12,7 @@ from assay.policy.functions import (
     typed,
 )
 from assay.policy.meter import MAX_STEPS, MAX_STRING_CHARACTERS, Meter, OutOfStepsError
-from assay.policy.query import Query
+from assay.policy.query import MAX_QUERY_CHARACTERS, Query
 from assay.policy.syntax import FunctionName
 
 
@@ -71,6 +71,17 @@ def test_a_document_and_a_query_are_read_once() -> None:
 
     assert before - meter.steps < 10
     assert MAX_STEPS - before > 6_000
+
+
+def test_a_document_is_compared_with_an_equal_one_at_a_charge() -> None:
+    workbench = Workbench(Meter())
+    text = '"' + "x" * 1_600 + '"'
+    workbench.document(text)
+    before = workbench.meter.steps
+
+    workbench.document("".join(list(text)))
+
+    assert before - workbench.meter.steps == 100
 
 
 @pytest.mark.parametrize("element", ["[],", '{"":0},'])
@@ -192,6 +203,9 @@ def test_integers_of_claims_have_64_bits() -> None:
     assert not in_range(-(2**63) - 1)
 
 
+LONG = "x" * 1_600
+
+
 def cost(name: str, *arguments: Values) -> int:
     meter = Meter()
     FUNCTIONS[FunctionName(name)](Workbench(meter), arguments)
@@ -205,12 +219,16 @@ def cost(name: str, *arguments: Values) -> int:
         ("JsonToClaimValue", ((f'"{"X" * 30}"',),), 1 + 2 + 0 + 1),
         ("JsonToClaimValue", (("[1,2,3,4,5]",),), 1 + 0 + 5 + 5),
         # The query: itself and its characters; to run it; what it found.
-        ("JmesPath", (("1",), ("@",)), 1 + (1 + 1) + 1 + 1),
-        ("JmesPath", (('{"a":{"b":[1,2]}}',), ("a.b",)), (1 + 1 + 6) + (1 + 3) + 2 + 3),
+        ("JmesPath", (("1",), ("@",)), 1 + (1 + 8) + 1 + 1),
+        ("JmesPath", (('{"a":{"b":[1,2]}}',), ("a.b",)), (1 + 1 + 6) + (1 + 3 * 8) + 2 + 3),
         ("IsSubsetOf", ((1, 2), (1, 2, 3)), 5),
         ("AppendString", (("x" * 20,), ("y" * 30,)), 1 + 3),
         ("NegateBool", ((True,),), 0),
         ("ContainsOnlyValue", ((1, 2), (1,)), 2),
+        # Strings that may have equals are compared to their ends.
+        ("IsSubsetOf", ((LONG, "a"), (1, 2, 3)), 5 + 100),
+        ("ContainsOnlyValue", ((1, 2), (LONG,)), 2 + 100),
+        ("JsonToClaimValue", ((f'["{LONG}",1]',),), (1 + 100 + 2) + 2 + 100),
     ],
 )
 def test_work_is_counted_by_what_is_read_and_made(
@@ -227,7 +245,7 @@ def test_a_query_of_the_policy_s_text_is_read_once_for_all_evaluations() -> None
 
     assert kept == {"a": query}
     assert second.query("a") is query
-    assert first.meter.steps == second.meter.steps == MAX_STEPS - 2
+    assert first.meter.steps == second.meter.steps == MAX_STEPS - 9
     assert first.query("b") is not second.query("b")
     assert kept == {"a": query}
 
@@ -238,4 +256,21 @@ def test_a_query_is_charged_once_an_evaluation() -> None:
     query = workbench.query("abc")
 
     assert workbench.query("abc") is query
-    assert workbench.meter.steps == MAX_STEPS - 4
+    assert workbench.meter.steps == MAX_STEPS - 25
+
+
+def test_queries_are_paid_for_before_they_are_read() -> None:
+    # Were it read first, it would be refused as no query.
+    with pytest.raises(OutOfStepsError):
+        Workbench(Meter(8 * 100)).query("[" * 100)
+
+
+def test_an_evaluation_reads_no_more_than_some_fifteen_of_the_longest_queries() -> None:
+    workbench = Workbench(Meter())
+    longest = "a" * (MAX_QUERY_CHARACTERS - 2)
+
+    for number in range(15):
+        workbench.query(f"{longest}{number:02}")
+
+    with pytest.raises(OutOfStepsError):
+        workbench.query(f"{longest}xx")

@@ -48,3 +48,16 @@ def test_a_value_can_take_the_last_step() -> None:
     assert meter.steps == 0
     with pytest.raises(OutOfStepsError):
         Meter(2).weigh([1, 2])
+
+
+def test_the_names_of_members_weigh_as_strings_do() -> None:
+    assert spent({"x" * 2 * CHARACTERS_A_STEP: 1}) == 2 + 2
+    assert spent([{"x" * 160: 1}] * 3) == 1 + 3 * (2 + 10)
+    assert spent({f"{number:04}": 0 for number in range(100)}) == 1 + 100 + 400 // 16
+    assert spent({"x" * 160: 1}, 0) == 1 + 10
+
+
+def test_a_value_tells_how_long_its_text_is_at_least() -> None:
+    assert Meter().weigh(None) == 1
+    assert Meter().weigh("abc") == 4
+    assert Meter().weigh([{"ab": "cd"}, 1]) == 4 + 4

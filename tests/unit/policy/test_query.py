@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
+import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.policy.meter import Meter, OutOfStepsError
+from assay.policy.meter import MAX_STRING_CHARACTERS, Meter, OutOfStepsError
 from assay.policy.query import MAX_QUERY_CHARACTERS, Query
 from assay.policy.query_functions import QueryError
 
@@ -207,6 +210,63 @@ def test_a_query_that_grows_without_end_runs_out_of_steps(query: str) -> None:
         Query(query).run("x", Meter(50_000))
 
 
+SHARED_NAME = {"k" * 65_536: 1}
+BOMB = "[" + ",".join("@" * 80) + "]"
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "steps"),
+    [
+        (f"{BOMB}", SHARED_NAME, 80 * 4_096),
+        (f"to_string({BOMB})", SHARED_NAME, 80 * 4_096),
+        ("[*].{" + "k" * 10_000 + ":@}", [1] * 2_000, 2_000 * 625),
+        ("[?@ == @] | `0`", [SHARED_NAME] * 100, 100 * 4_096),
+        ("[?contains([@], @)] | `0`", [SHARED_NAME] * 100, 100 * 4_096),
+    ],
+)
+def test_long_names_are_charged_wherever_they_are_written_or_compared(
+    query: str, document: object, steps: int
+) -> None:
+    with pytest.raises(OutOfStepsError):
+        Query(query).run(document, Meter(steps))
+
+
+@pytest.mark.parametrize("query", ["{q}", "to_string({q})", "length(to_string({q}))"])
+@pytest.mark.parametrize(
+    "document", [SHARED_NAME, "x" * 65_536, {f"{name:064}": 0 for name in range(1_024)}]
+)
+def test_a_text_that_would_be_longer_than_any_string_is_not_written(
+    query: str, document: object
+) -> None:
+    program = Query(query.format(q=BOMB))
+    tracemalloc.start()
+
+    with pytest.raises(QueryError, match="strings have at most 4194304 characters"):
+        program.run(document, Meter())
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MAX_STRING_CHARACTERS
+
+
+class Unreadable(dict[str, object]):
+    def __repr__(self) -> str:
+        pytest.fail("the argument was written out")
+
+
+def test_an_error_does_not_write_out_a_large_argument() -> None:
+    argument = Unreadable(SHARED_NAME)
+
+    with pytest.raises(QueryError, match="too large to be shown") as caught:
+        # Lists are looked through for what they should hold.
+        Query("sum(@)").run([argument], Meter())
+    assert "k" * 100 not in str(caught.value)
+    assert "k" * 100 not in str(caught.value.__cause__)
+
+    with pytest.raises(QueryError, match=r"value: \{'a': 1\}, expected one of: \['number'\]"):
+        Query("abs(@)").run({"a": 1}, Meter())
+
+
 def test_a_list_of_a_hundred_alternatives_is_not_too_deep() -> None:
     query = "Events[?" + " || ".join(f"Name == 'd{index}.sys'" for index in range(150)) + "]"
 
@@ -227,6 +287,16 @@ def test_a_query_has_at_most_so_many_characters_and_levels() -> None:
     assert run("a" + " | a" * 199) == "null"
     with pytest.raises(QueryError, match="at most 200 levels"):
         Query("a" + " | a" * 200)
+
+
+def test_the_library_s_memory_of_trees_is_not_used() -> None:
+    kept = jmespath.compile("kept")
+
+    # It remembers the last 512.
+    for number in range(600):
+        assert run(f"a{number}", {f"a{number}": 1}) == "1"
+
+    assert jmespath.compile("kept") is kept
 
 
 def test_slices_are_charged_for() -> None:
