@@ -13,33 +13,25 @@ from assay.errors import RequestError
 from assay.evidence.format import AttestationType
 
 
-def read_held_data(
-    file: Path | None, data_type: DataTypeChoice, option: str = "--runtime-data"
-) -> HeldData | None:
-    """Data sent beside evidence, from the file that `option` names.
+def read_held_data(file: Path | None, data_type: DataTypeChoice) -> HeldData | None:
+    """Data sent beside evidence, from a file. What is wrong with it is for the appraisal to say.
 
     Raises:
-        RequestError: The file cannot be read, or is no JSON object and should be.
+        RequestError: The file cannot be read.
     """
-    if file is None:
-        return None
-    return HeldData(_read(file, data_type, option), HeldDataType(data_type.value))
+    return None if file is None else HeldData(read_input(file), HeldDataType(data_type.value))
 
 
 def read_attestation_data(
     file: Path | None, data_type: DataTypeChoice, option: str = "--runtime-data"
 ) -> AttestationData | None:
-    """The same as the client sends it.
+    """The same as the client sends it, from the file that `option` names.
 
     Raises:
         RequestError: The file cannot be read, or is no JSON object and should be.
     """
     if file is None:
         return None
-    return AttestationData(_read(file, data_type, option), AttestationDataType(data_type.value))
-
-
-def _read(file: Path, data_type: DataTypeChoice, option: str) -> bytes:
     data = read_input(file)
     if data_type is DataTypeChoice.JSON:
         try:
@@ -48,7 +40,7 @@ def _read(file: Path, data_type: DataTypeChoice, option: str) -> bytes:
             raise RequestError(
                 f"{error.message}; send the data as Binary, or make it strict JSON"
             ) from error
-    return data
+    return AttestationData(data, AttestationDataType(data_type.value))
 
 
 def choose_type(choice: TypeChoice, by_content: AttestationType) -> AttestationType:

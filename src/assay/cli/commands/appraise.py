@@ -128,7 +128,7 @@ def appraise(
             evidence_type=kind,
             evidence=evidence.data,
             runtime_data=read_held_data(runtime_data, runtime_data_type),
-            init_time_data=read_held_data(init_time_data, init_time_data_type, "--init-time-data"),
+            init_time_data=read_held_data(init_time_data, init_time_data_type),
             nonce=nonce,
         )
     )

@@ -225,19 +225,6 @@ def test_runtime_data_that_the_evidence_does_not_vouch_for_is_invalid(
     assert [one["check"] for one in outcome.json["findings"]] == ["appraisal.runtime_data.binding"]
 
 
-@pytest.mark.parametrize("option", ["--runtime-data", "--init-time-data"])
-def test_data_that_should_be_json_is_a_usage_error_with_its_file(
-    run: Run, files: Files, option: str
-) -> None:
-    data = (option, files.quote, f"{option}-type", "JSON")
-
-    outcome = run("appraise", files.quote, *files.judged(), *data)
-
-    assert outcome.exit_code == 2
-    assert outcome.out == ""
-    assert outcome.err.startswith(f"assay: {option}: {files.quote}: not valid JSON: ")
-
-
 def test_runtime_data_may_become_an_object(run: Run, files: Files) -> None:
     outcome = run(
         "appraise",
