@@ -55,12 +55,8 @@ class QuoteSignature(msgspec.Struct, frozen=True, kw_only=True):
     qe_auth_data: bytes
     certification_type: int
     certification_data: bytes
-    chain_key: bytes = b""
-    """SHA-256 of the certification data: the same in all quotes of a platform. Never given."""
-
-    def __post_init__(self) -> None:
-        digest = hashlib.sha256(self.certification_data).digest()
-        msgspec.structs.force_setattr(self, "chain_key", digest)
+    chain_key: bytes
+    """SHA-256 of the certification data as it was read: the same in all quotes of a platform."""
 
     def quoting_key(self) -> bytes:
         """SHA-256 of everything but `signature`: the same until the platform's QE changes.
@@ -111,6 +107,7 @@ def read_quote_signature(reader: Reader, *, nested: bool) -> QuoteSignature:
         qe_auth_data=qe_auth_data,
         certification_type=certification_type,
         certification_data=certification_data,
+        chain_key=hashlib.sha256(certification_data).digest(),
     )
 
 

@@ -30,6 +30,7 @@ from assay.x509 import TrustAnchor, ValidityPeriod
 
 _IDENTITY_IDS: Final = {Tee.SGX: "QE", Tee.TDX: "TD_QE"}
 _HASH_SIZE: Final = 32
+_P256: Final = ec.SECP256R1()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ def read_attestation_key(signature: QuoteSignature) -> ec.EllipticCurvePublicKey
     """
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(
-            ec.SECP256R1(), b"\x04" + signature.attestation_key
+            _P256, b"\x04" + signature.attestation_key
         )
     except ValueError as error:
         raise _refused(

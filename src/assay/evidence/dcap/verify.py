@@ -174,7 +174,7 @@ def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee
     scope = collateral.digest + tee.encode()
     return memory.platforms.recall(
         signature.quoting_key() + scope,
-        lambda: _establish_trust(signature, memory, collateral, tee),
+        lambda: _establish_trust(signature, memory, collateral, tee, signature.chain_key + scope),
     )
 
 
@@ -185,11 +185,10 @@ def _recall_pck(signature: QuoteSignature, memory: DcapMemory) -> PckChain:
 
 
 def _establish_trust(
-    signature: QuoteSignature, memory: DcapMemory, collateral: DcapCollateral, tee: Tee
+    signature: QuoteSignature, memory: DcapMemory, collateral: DcapCollateral, tee: Tee, key: bytes
 ) -> PlatformTrust:
     # The key is of the data, not of its type.
     check_certification_type(signature)
-    key = signature.chain_key + collateral.digest + tee.encode()
     standing = memory.standings.kept(key)
     if standing is None:
         standing = _establish_standing(signature, memory, collateral, tee, key)
