@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
@@ -91,29 +91,29 @@ def check_output(path: Path) -> None:
         raise RequestError("-: expected a file to write, since standard output has the answer")
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> AbstractContextManager[None]:
     """A block that reads what is at `path`, or looks whether something is.
 
     Raises:
         RequestError: The system refuses it, or the folders on the way may not be searched.
     """
-    try:
-        yield
-    except OSError as error:
-        raise RequestError(
-            f"{error.filename or path}: cannot be read: {error.strerror or error}"
-        ) from error
+    return _using(path, "read")
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> AbstractContextManager[None]:
     """A block that writes what is at `path`, or looks whether it may.
 
     Raises:
         RequestError: The system refuses it, or the folders on the way may not be searched.
     """
+    return _using(path, "written")
+
+
+@contextmanager
+def _using(path: Path, verb: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RequestError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise RequestError(
+            f"{error.filename or path}: cannot be {verb}: {error.strerror or error}"
+        ) from error

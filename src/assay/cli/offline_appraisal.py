@@ -22,6 +22,7 @@ from assay.cli.input_file import read_input, read_text
 from assay.endorsements.anchors import Anchors, intel_sgx_anchors, read_anchors
 from assay.endorsements.collateral import DcapCollateral
 from assay.endorsements.platform import DcapPlatform
+from assay.endorsements.source import COLLATERAL_UNAVAILABLE
 from assay.endorsements.tcb import TcbStatus
 from assay.errors import (
     CollateralUnavailableError,
@@ -79,7 +80,7 @@ class OfflineAppraisal:
         if self.collateral is not None:
             return gather_stored(self.collateral, platform)
         finding = Finding(
-            check="appraisal.collateral.unavailable",
+            check=COLLATERAL_UNAVAILABLE,
             expected="collateral for the platform that the evidence names",
             actual="none",
             hint="name some with --collateral or ASSAY_COLLATERAL; "

@@ -377,7 +377,8 @@ def _check_genuine(entry: CacheEntry, platform: DcapPlatform) -> None:
         verify_collateral(entry.gathered.collateral, roots=(platform.anchor,))
     except UntrustedEvidenceError as error:
         raise CollateralUnavailableError(
-            f"collateral of {entry.gathered.source} does not verify: {error.findings[0]}",
+            f"collateral of {entry.gathered.source} does not verify: {error.findings[0]}; "
+            "look at what it serves",
             findings=error.findings,
         ) from error
 

@@ -118,10 +118,7 @@ class LimitedConnection(HttpToolsProtocol):
         """Take a header, and leave what follows a body: the application reads no trailers."""
         if self._in_headers:
             # RFC 9110 section 5.5: white space around a value is not of it.
-            name, value = name.lower(), value.rstrip(b" \t")
-            if name == b"expect" and value.lower() == b"100-continue":
-                self.expect_100_continue = True
-            self.headers.append((name, value))
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Note that the headers are there."""

@@ -170,7 +170,7 @@ def _recall_trust(signature: QuoteSignature, context: DcapVerification, tee: Tee
     collateral = context.collateral
     if collateral is None:
         certified_platform(signature, memory, tee=tee)
-        raise unavailable("collateral for the platform", "none")
+        raise unavailable("collateral for the platform", "none", "gather it first")
     scope = collateral.digest + tee.encode()
     return memory.platforms.recall(
         signature.quoting_key() + scope,
